@@ -1,0 +1,110 @@
+/* SHA-256 (FIPS 180-4) in plain C over a given number of MiB. */
+#include "bench.h"
+
+#include <string.h>
+
+static const uint32_t K[64] = {
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+	0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+	0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+static const uint32_t INITIAL[8] = {
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+};
+
+enum { BLOCK = 64, BUFFER = 1 << 20 };
+
+static inline uint32_t rotate(uint32_t x, int n)
+{
+	return x >> n | x << (32 - n);
+}
+
+static void compress(uint32_t state[8], const uint8_t *block)
+{
+	uint32_t w[64];
+	uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+	uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+
+	for (int i = 0; i < 16; i++, block += 4)
+		w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 | block[3];
+	for (int i = 16; i < 64; i++) {
+		const uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
+		const uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
+
+		w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+	}
+	for (int i = 0; i < 64; i++) {
+		const uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+		const uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + K[i] + w[i];
+		const uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
+		const uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
+
+		h = g;
+		g = f;
+		f = e;
+		e = d + t1;
+		d = c;
+		c = b;
+		b = a;
+		a = t1 + t2;
+	}
+	state[0] += a;
+	state[1] += b;
+	state[2] += c;
+	state[3] += d;
+	state[4] += e;
+	state[5] += f;
+	state[6] += g;
+	state[7] += h;
+}
+
+/* Closes a message of `length` bytes that ended on a block boundary. */
+static void finish(uint32_t state[8], uint64_t length)
+{
+	uint8_t block[BLOCK] = { 0x80 };
+
+	for (int i = 0; i < 8; i++)
+		block[BLOCK - 1 - i] = (uint8_t)(length * 8 >> 8 * i);
+	compress(state, block);
+}
+
+static uint8_t buffer[BUFFER];
+
+static void digest(uint32_t state[8], uint64_t mebibytes)
+{
+	memcpy(state, INITIAL, sizeof(INITIAL));
+	for (uint64_t i = 0; i < mebibytes; i++)
+		for (size_t at = 0; at < BUFFER; at += BLOCK)
+			compress(state, buffer + at);
+	finish(state, mebibytes * BUFFER);
+}
+
+int main(int argc, char **argv)
+{
+	/* The digest of one MiB of zeros, as sha256sum prints it. */
+	static const uint32_t one_mebibyte[8] = {
+		0x30e14955, 0xebf13522, 0x66dc2ff8, 0x067e6810, 0x4607e750, 0xabb9d3b3, 0x6582b8af, 0x909fcb58,
+	};
+	const uint64_t mebibytes = argument(argc, argv, 1, 1024);
+	uint32_t state[8];
+
+	digest(state, 1);
+	if (memcmp(state, one_mebibyte, sizeof(state)) != 0) {
+		fputs("wrong digest\n", stderr);
+		return 1;
+	}
+	const uint64_t start = now_ns();
+
+	digest(state, mebibytes);
+	const uint64_t elapsed = now_ns() - start;
+
+	/* Use the result, so that the loop is not optimised away. */
+	fprintf(stderr, "%08x\n", (unsigned)state[0]);
+	return report((double)elapsed);
+}

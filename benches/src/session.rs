@@ -1,0 +1,274 @@
+//! Takes the samples of a measure, one after the other from each column, round by round.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::bare::{self, BareVm, Registers};
+use crate::file_floors::{self, Blocks};
+use crate::image::Trap;
+use crate::measures::{BLOCKS_LIMIT, Floor, Measure, Sample, Word};
+use crate::report::chain;
+use crate::runner::{self, Guest, Runner};
+
+/// From here on, another sandbox is run once and not several times.
+const SLOW_PEER: Duration = Duration::from_secs(5);
+
+/// What one column gave: its samples, or why there are none.
+#[derive(Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub samples: Result<Vec<f64>, String>,
+    /// The guest said that the CPU cannot do it: no failure.
+    pub skipped: bool,
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    pub measure: &'static Measure,
+    pub columns: Vec<Column>,
+}
+
+impl Outcome {
+    /// The samples of a column, if it has any.
+    pub fn samples(&self, name: &str) -> Option<&[f64]> {
+        let column = self.columns.iter().find(|column| column.name == name)?;
+        column.samples.as_deref().ok()
+    }
+}
+
+#[derive(Debug)]
+pub struct Session {
+    pub quick: bool,
+    pub guests: PathBuf,
+    pub scratch: PathBuf,
+    /// `None` where km cannot be run.
+    pub km: Option<PathBuf>,
+    pub kvm: bool,
+    pub peers: Vec<Runner>,
+    pub data: DataFile,
+}
+
+/// What takes the samples of a column.
+enum Source {
+    Runner(Runner),
+    RoundTrip(Box<BareVm>),
+    MapRead(PathBuf),
+    Blocks(Box<Blocks>, Duration),
+}
+
+impl Session {
+    pub fn measure(&self, measure: &'static Measure) -> io::Result<Outcome> {
+        let guest = self.guest(measure)?;
+        let pairs = measure.pairs.of(self.quick);
+        let mut sources = self.sources(measure, &guest);
+        let mut columns = Vec::new();
+        for (name, source, runs) in &mut sources {
+            let start = Instant::now();
+            let first = match source {
+                Ok(source) => source.warm_up(measure, &guest),
+                Err(error) => Err((chain(error), false)),
+            };
+            let mut skipped = false;
+            let samples = match first {
+                // So slow that warmth makes no difference: the one run is enough.
+                Ok(value) if *runs < pairs && start.elapsed() > SLOW_PEER => {
+                    *runs = 0;
+                    Ok(vec![value])
+                }
+                Ok(_) => Ok(Vec::new()),
+                Err((why, not_here)) => {
+                    skipped = not_here;
+                    Err(why)
+                }
+            };
+            columns.push(Column {
+                name,
+                samples,
+                skipped,
+            });
+        }
+        for round in 0..pairs {
+            for ((_, source, runs), column) in sources.iter_mut().zip(&mut columns) {
+                let (Ok(source), Ok(samples)) = (source, &mut column.samples) else {
+                    continue;
+                };
+                if round >= *runs {
+                    continue;
+                }
+                match source.sample(measure, &guest) {
+                    Ok(value) => samples.push(value),
+                    Err((why, _)) => column.samples = Err(why),
+                }
+            }
+        }
+        Ok(Outcome { measure, columns })
+    }
+
+    /// The columns of a measure, in the order in which they take turns.
+    fn sources(
+        &self,
+        measure: &Measure,
+        guest: &Guest,
+    ) -> Vec<(&'static str, Result<Source, bare::Error>, u64)> {
+        let pairs = measure.pairs.of(self.quick);
+        let peer_runs = measure.peer_runs.of(self.quick);
+        let of = |runner: Runner, runs| (runner.name(), Ok(Source::Runner(runner)), runs);
+
+        let mut sources = vec![of(Runner::Native, pairs)];
+        sources.extend(self.km.clone().map(|path| of(Runner::Km(path), pairs)));
+        match measure.floor.filter(|_| self.kvm) {
+            None => {}
+            Some(Floor::Process) => {
+                // This program is open as long as it runs, so the link is always good.
+                sources.push(of(Runner::BareProcess("/proc/self/exe".into()), pairs));
+            }
+            Some(Floor::RoundTrip) => {
+                let vm = BareVm::new(Trap::SyscallOut, Registers::Synced)
+                    .map(|vm| Source::RoundTrip(Box::new(vm)));
+                sources.push(("floor", vm, pairs));
+            }
+            Some(Floor::MapRead) => {
+                let path = guest.data.clone().unwrap_or_default();
+                sources.push(("floor", Ok(Source::MapRead(path)), pairs));
+            }
+            Some(Floor::Blocks(direction)) => {
+                let path = guest.data.as_deref().unwrap_or(Path::new(""));
+                let limit = Duration::from_millis(BLOCKS_LIMIT.of(self.quick));
+                let blocks = Blocks::new(path, direction)
+                    .map(|blocks| Source::Blocks(Box::new(blocks), limit));
+                sources.push(("floor", blocks, pairs));
+            }
+        }
+        if peer_runs > 0 {
+            sources.extend(self.peers.iter().cloned().map(|peer| of(peer, peer_runs)));
+        }
+        sources
+    }
+
+    fn guest(&self, measure: &Measure) -> io::Result<Guest> {
+        let mut data = None;
+        let mut args = Vec::new();
+        for word in measure.words {
+            args.push(match word {
+                Word::Fixed(word) => (*word).to_owned(),
+                Word::Number(amount) => amount.of(self.quick).to_string(),
+                Word::Data => {
+                    let path = self.data.create(self.quick)?;
+                    let text = path.to_string_lossy().into_owned();
+                    data = Some(path);
+                    text
+                }
+            });
+        }
+        Ok(Guest {
+            program: self.guests.join(measure.guest),
+            args,
+            data,
+            scratch: self.scratch.clone(),
+        })
+    }
+}
+
+/// What went wrong, and whether that only means "not on this CPU".
+type Trouble = (String, bool);
+
+fn trouble(error: &runner::Error) -> Trouble {
+    (chain(error), matches!(error, runner::Error::Skipped))
+}
+
+impl Source {
+    /// One run that does not count: it fills caches, and shows whether it works at all.
+    fn warm_up(&mut self, measure: &Measure, guest: &Guest) -> Result<f64, Trouble> {
+        if let Self::Runner(runner) = self {
+            runner.prepare(guest).map_err(|error| trouble(&error))?;
+            if measure.sample == Sample::WholeRun && !matches!(runner, Runner::BareProcess(_)) {
+                runner
+                    .check_whole_run(guest)
+                    .map_err(|error| trouble(&error))?;
+            }
+        }
+        self.sample(measure, guest)
+    }
+
+    fn sample(&mut self, measure: &Measure, guest: &Guest) -> Result<f64, Trouble> {
+        match self {
+            Self::Runner(runner) => runner
+                .sample(guest, measure.sample)
+                .map_err(|error| trouble(&error)),
+            Self::RoundTrip(vm) => vm
+                .round_trip(Duration::from_millis(100))
+                .map_err(|error| (chain(&error), false)),
+            Self::MapRead(path) => {
+                file_floors::map_read(path).map_err(|error| (chain(&error), false))
+            }
+            Self::Blocks(blocks, limit) => blocks
+                .nanoseconds_each(*limit)
+                .map_err(|error| (chain(&error), false)),
+        }
+    }
+}
+
+const DATA_PREFIX: &str = "km-bench-";
+
+/// The file that guests read and write, in a directory of its own; removed at the end.
+#[derive(Debug)]
+pub struct DataFile {
+    directory: PathBuf,
+}
+
+impl DataFile {
+    /// Below `parent`, or in memory where the system has a place for that.
+    pub fn new(parent: Option<PathBuf>) -> Self {
+        let parent = parent.unwrap_or_else(|| {
+            let shared_memory = PathBuf::from("/dev/shm");
+            if shared_memory.is_dir() {
+                shared_memory
+            } else {
+                std::env::temp_dir()
+            }
+        });
+        remove_left_behind(&parent);
+        Self {
+            directory: parent.join(format!("{DATA_PREFIX}{}", std::process::id())),
+        }
+    }
+
+    /// Made when first asked for; its pages stay in memory, as they were just written.
+    fn create(&self, quick: bool) -> io::Result<PathBuf> {
+        let path = self.directory.join("data");
+        if path.exists() {
+            return Ok(path);
+        }
+        fs::create_dir_all(&self.directory)?;
+        let mut file = File::create(&path)?;
+        let block = vec![1; 1 << 20];
+        let blocks = if quick { 128 } else { 1024 };
+        for _ in 0..blocks {
+            file.write_all(&block)?;
+        }
+        Ok(path)
+    }
+}
+
+/// What an interrupted run left in `parent` keeps a gigabyte of memory.
+fn remove_left_behind(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(DATA_PREFIX)?.parse::<u32>().ok());
+        if process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
+            // Not ours to remove, perhaps; it does not stand in the way either.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+impl Drop for DataFile {
+    fn drop(&mut self) {
+        // Nothing to be done about a failure but to leave the directory behind.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}

@@ -1,0 +1,155 @@
+//! From words on the command line to a checked configuration.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::sys::proc;
+
+/// Everything a run of km needs to know.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    pub payload: PathBuf,
+    pub argv: Vec<OsString>,
+    pub env: Vec<OsString>,
+    pub device: PathBuf,
+    pub memory: Option<u64>,
+    pub randomise: bool,
+    pub strace: bool,
+    pub stats: bool,
+    pub dump_shutdown: bool,
+    pub log: LogConfig,
+    /// Where the payload's output goes instead.
+    pub log_to: Option<PathBuf>,
+}
+
+/// km's own log.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    pub filter: String,
+    pub to: LogTo,
+}
+
+/// Where km's own log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTo {
+    Stderr,
+    Nowhere,
+    File(PathBuf),
+}
+
+impl RunConfig {
+    /// Checks and completes what the user said.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such payload.
+    pub fn new(cli: Cli) -> Result<RunConfig, Error> {
+        let name = cli.payload.first().cloned().unwrap_or_default();
+        let payload = find(&name, std::env::var_os("PATH").as_deref())?;
+        Ok(RunConfig {
+            payload,
+            argv: cli.payload,
+            env: environment(&cli.env, cli.copyenv, std::env::vars_os()),
+            device: cli.device,
+            memory: cli.memory,
+            randomise: !cli.no_aslr && proc::randomises_addresses(),
+            strace: cli.strace,
+            stats: cli.stats,
+            dump_shutdown: cli.dump_shutdown,
+            log: LogConfig {
+                filter: cli.verbose.unwrap_or_else(|| "warn".to_owned()),
+                to: match cli.km_log_to {
+                    path if path == Path::new("stderr") => LogTo::Stderr,
+                    path if path == Path::new("none") => LogTo::Nowhere,
+                    path => LogTo::File(path),
+                },
+            },
+            log_to: cli.log_to,
+        })
+    }
+}
+
+/// Where the payload is: a path as it stands; a bare name in the current
+/// directory, then in `PATH`.
+fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
+    let direct = PathBuf::from(name);
+    if name.as_bytes().contains(&b'/') || direct.is_file() {
+        return Ok(direct);
+    }
+    let found = path
+        .map(std::env::split_paths)
+        .into_iter()
+        .flatten()
+        .map(|directory| directory.join(name))
+        .find(|candidate| !name.is_empty() && candidate.is_file());
+    match found {
+        Some(found) => Ok(found),
+        // A directory of that name is no payload, and says so itself.
+        None if direct.exists() && !name.is_empty() => Ok(direct),
+        None => Err(Error::NotFound(direct)),
+    }
+}
+
+/// The payload's environment: km's own, unless variables are given; both
+/// with `copy`.
+fn environment(
+    given: &[OsString],
+    copy: bool,
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<OsString> {
+    let name = |variable: &OsStr| {
+        let bytes = variable.as_bytes();
+        bytes
+            .iter()
+            .position(|byte| *byte == b'=')
+            .map(|at| bytes.split_at(at).0.to_vec())
+    };
+    let mut env = Vec::new();
+    if copy || given.is_empty() {
+        env.extend(own.map(|(key, value)| {
+            let mut variable = key.into_vec();
+            variable.push(b'=');
+            variable.extend(value.into_vec());
+            OsString::from_vec(variable)
+        }));
+    }
+    for variable in given {
+        env.retain(|old: &OsString| name(old) != name(variable));
+        env.push(variable.clone());
+    }
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(given: &[&str], copy: bool) -> Vec<OsString> {
+        let given: Vec<OsString> = given.iter().map(OsString::from).collect();
+        let own = [("A", "1"), ("B", "2")].map(|(k, v)| (k.into(), v.into()));
+        environment(&given, copy, own.into_iter())
+    }
+
+    #[test]
+    fn environment_is_copied_replaced_or_merged() {
+        assert_eq!(env(&[], false), ["A=1", "B=2"]);
+        assert_eq!(env(&["C=3"], false), ["C=3"]);
+        assert_eq!(env(&["A=9", "C=3"], true), ["B=2", "A=9", "C=3"]);
+        assert_eq!(env(&["A=9", "A=8"], false), ["A=8"]);
+    }
+
+    #[test]
+    fn names_are_found_in_path() {
+        let path = OsString::from("/nonexistent:/bin:/usr/bin");
+        assert_eq!(
+            find("sh".as_ref(), Some(&path)).unwrap(),
+            Path::new("/bin/sh")
+        );
+        assert!(find("no-such-program".as_ref(), Some(&path)).is_err());
+        assert!(find("".as_ref(), Some(&path)).is_err());
+        assert_eq!(find("./x".as_ref(), Some(&path)).unwrap(), Path::new("./x"));
+    }
+}

@@ -1,0 +1,86 @@
+//! Descriptors: the payload's are the host's, the monitor's own lie in a range
+//! the payload cannot name.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use crate::sys::proc;
+
+/// The monitor's own descriptors lie in a range of numbers that payload calls
+/// cannot name, list, duplicate onto or close.
+#[derive(Debug, Clone)]
+pub struct ReservedFds {
+    range: Range<i32>,
+}
+
+/// How many descriptors the monitor may need: one a vCPU and a few more.
+const RESERVED: u64 = 8192;
+/// The kernel's table of descriptors is as long as the largest number in use:
+/// no reason to go higher.
+const HIGHEST_BASE: u64 = 65_536;
+
+impl ReservedFds {
+    /// Chooses the range: just above the soft limit on open files, so that
+    /// the payload's own numbers do not run into it, or at the top of the hard
+    /// limit where that leaves no room.
+    ///
+    /// # Errors
+    ///
+    /// From `getrlimit`.
+    pub fn choose() -> io::Result<ReservedFds> {
+        let limit = proc::open_file_limit()?;
+        let top = limit.hard.min(HIGHEST_BASE + RESERVED);
+        let size = RESERVED.min(top / 4);
+        let base = limit.soft.min(top - size);
+        Ok(ReservedFds {
+            range: base as i32..(base + size) as i32,
+        })
+    }
+
+    /// Whether `fd` is one of the monitor's numbers.
+    pub fn contains(&self, fd: i32) -> bool {
+        self.range.contains(&fd)
+    }
+
+    pub fn range(&self) -> &Range<i32> {
+        &self.range
+    }
+
+    /// A descriptor argument for the host: the monitor's own become -1, for
+    /// which the host finds the right error itself.
+    pub fn translate(&self, value: u64) -> u64 {
+        if self.contains(value as i32) {
+            u64::MAX
+        } else {
+            value
+        }
+    }
+
+    /// Moves a descriptor of the monitor into the range, close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// From `fcntl(F_DUPFD_CLOEXEC)`; EMFILE when the range is full.
+    pub fn adopt(&self, fd: OwnedFd) -> io::Result<OwnedFd> {
+        self.adopt_copy(fd.as_fd())
+    }
+
+    /// As [`adopt`](Self::adopt), the original kept.
+    ///
+    /// # Errors
+    ///
+    /// As for `adopt`.
+    pub fn adopt_copy(&self, fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        // The range may lie above the soft limit: once made, a descriptor is
+        // not bound by it.
+        let copy = proc::with_open_file_limit(self.range.end as u64, || {
+            proc::duplicate_at_least(fd, self.range.start)
+        })?;
+        if self.contains(copy.as_raw_fd()) {
+            Ok(copy)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EMFILE))
+        }
+    }
+}

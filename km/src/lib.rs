@@ -1,0 +1,125 @@
+//! km runs an ordinary Linux program in its own virtual machine, without a
+//! guest kernel.
+//!
+//! The central path, in ten lines: `cli` → `config` → `monitor::build` opens
+//! KVM (`vm`), reserves memory (`mem`), places the shim (`shim`), loads the
+//! program and its stack (`loader`) → `monitor::Machine::run` enters the guest
+//! (`vcpu::run`). A `syscall` of the payload lands in the shim, which writes
+//! to a port; KVM returns; `vcpu` makes it an `Exit`; `syscall::dispatch`
+//! finds the row of the one table, proxies the call to the host or calls its
+//! handler, and writes the result. A processor exception becomes a page table
+//! entry to fill in, or a signal (`signal`).
+//!
+//! Direction of use: `sys` ← `mem`, `vm` ← `shim`, `loader`, `vcpu` ← `task`,
+//! `signal`, `fd`, `procfs` ← `syscall` ← `monitor`. `vcpu` does not know
+//! `syscall`.
+//!
+//! Threads: one host thread a payload thread, which owns its vCPU and
+//! `Thread`. Lock order: `Process::actions`, then `Process::space`, then the
+//! system area's, then an output's. No lock is held over `KVM_RUN` or a host
+//! call that can block.
+
+// A payload can get an errno or a signal, never a panic of the monitor.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod cli;
+mod config;
+mod errno;
+mod error;
+mod exit_code;
+mod fd;
+mod loader;
+mod log;
+mod mem;
+mod monitor;
+mod procfs;
+mod shim;
+mod signal;
+mod stats;
+mod sys;
+mod syscall;
+mod task;
+mod vcpu;
+mod vm;
+
+use std::mem::ManuallyDrop;
+
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, SyscallList};
+use crate::config::RunConfig;
+use crate::error::Error;
+use crate::sys::proc;
+use crate::vcpu::run::End;
+
+/// The program: its exit code. A payload killed by a signal takes km with it.
+pub fn main() -> u8 {
+    let cli = match Cli::from_args(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    if let Some(format) = cli.syscalls {
+        return print_syscalls(format);
+    }
+    match start(cli) {
+        Ok(End::Signal(signal)) => proc::die_by_signal(signal),
+        Ok(End::Exit(status)) => proc::exit(status),
+        Ok(End::Failed(failure)) => complain(&Error::Stopped(failure)),
+        Err(error) => complain(&error),
+    }
+}
+
+fn start(cli: Cli) -> Result<End, Error> {
+    // The process ends with the payload: the kernel takes down at once what
+    // would be dropped here piece by piece.
+    ManuallyDrop::new(monitor::build(RunConfig::new(cli)?)?).run()
+}
+
+fn complain(error: &Error) -> u8 {
+    eprintln!("km: {error}");
+    error.exit_code()
+}
+
+/// `--help` and `--version` as clap prints them; mistakes in one line.
+fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // Nobody is left to tell if that fails.
+        let _ = error.print();
+        return 0;
+    }
+    let text = match error.kind() {
+        ErrorKind::MissingRequiredArgument => "no payload given".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<_> = first
+                .split_whitespace()
+                .skip_while(|w| *w == "error:")
+                .collect();
+            words.join(" ")
+        }
+    };
+    eprintln!("km: {text} (see km --help)");
+    exit_code::MONITOR
+}
+
+fn print_syscalls(format: SyscallList) -> u8 {
+    use std::io::Write;
+    let text = match format {
+        SyscallList::Text => syscall::list::text(),
+        SyscallList::Json => syscall::list::json(),
+        SyscallList::Markdown => syscall::list::markdown(),
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => 0,
+        Err(_) => exit_code::MONITOR,
+    }
+}

@@ -1,0 +1,284 @@
+//! Brings a program into the payload's memory: file, interpreter, stack.
+
+pub mod elf;
+mod image;
+pub mod script;
+pub mod stack;
+pub mod vdso;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::errno::Errno;
+use crate::loader::elf::{ElfError, ElfHeader, ElfImage, Role};
+use crate::loader::script::{ScriptError, parse_script};
+use crate::loader::stack::StackError;
+use crate::mem::mapping::FileInfo;
+use crate::sys::proc;
+
+pub use image::{Entry, Layout, base_name, load, prot};
+
+/// Why a program cannot be run.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("{}: {errno}", path.display())]
+    Open { path: PathBuf, errno: Errno },
+    #[error("{}: is a directory", path.display())]
+    Directory { path: PathBuf },
+    #[error("{}: not a regular file", path.display())]
+    NotRegular { path: PathBuf },
+    #[error("{}: permission denied: the file is not executable (chmod +x)", path.display())]
+    NotExecutable { path: PathBuf },
+    #[error("{}: cannot be executed: {source}", path.display())]
+    Elf { path: PathBuf, source: ElfError },
+    #[error("{}: bad #! line: {source}", path.display())]
+    Script { path: PathBuf, source: ScriptError },
+    #[error("{}: too many levels of #! interpreters", path.display())]
+    Loop { path: PathBuf },
+    #[error("{}: its interpreter {} cannot be used: {source}", path.display(), interpreter.display())]
+    Interpreter {
+        path: PathBuf,
+        interpreter: PathBuf,
+        source: Box<LoadError>,
+    },
+    #[error("{0}")]
+    Stack(#[from] StackError),
+    #[error("{}: no room for it in memory: {errno}", path.display())]
+    Map { path: PathBuf, errno: Errno },
+}
+
+impl LoadError {
+    /// The error `execve(2)` gives for it.
+    pub fn errno(&self) -> Errno {
+        match self {
+            LoadError::Open { errno, .. } | LoadError::Map { errno, .. } => *errno,
+            LoadError::Directory { .. }
+            | LoadError::NotRegular { .. }
+            | LoadError::NotExecutable { .. } => Errno::EACCES,
+            LoadError::Elf { source, .. } => Errno::from_raw(source.errno()),
+            LoadError::Script { source, .. } => Errno::from_raw(source.errno()),
+            LoadError::Loop { .. } => Errno::ELOOP,
+            LoadError::Interpreter { source, .. } => source.errno(),
+            LoadError::Stack(source) => Errno::from_raw(source.errno()),
+        }
+    }
+}
+
+/// A program file, open and found to be ELF.
+#[derive(Debug)]
+pub struct Program {
+    pub path: PathBuf,
+    pub file: File,
+    pub info: Arc<FileInfo>,
+    pub image: ElfImage,
+}
+
+impl Program {
+    /// Its path from the root.
+    pub fn absolute(&self) -> PathBuf {
+        PathBuf::from(OsString::from_vec(self.info.path.clone()))
+    }
+}
+
+/// What is to be run, after `#!` lines have been followed.
+#[derive(Debug)]
+pub struct Target {
+    pub program: Program,
+    pub interpreter: Option<Program>,
+    pub argv: Vec<OsString>,
+    /// The path as it was given: of the script, if it is one.
+    pub execfn: OsString,
+}
+
+/// Opens `path` and all it needs to run.
+///
+/// # Errors
+///
+/// What `execve(2)` would report.
+pub fn resolve(path: &Path, argv: Vec<OsString>) -> Result<Target, LoadError> {
+    let execfn = path.as_os_str().to_owned();
+    let mut path = path.to_owned();
+    let mut argv = argv;
+    for _ in 0..=script::MAX_SCRIPTS {
+        let file = open_executable(&path)?;
+        let head = read_head(&file, &path)?;
+        let script = parse_script(&head).map_err(|source| LoadError::Script {
+            path: path.clone(),
+            source,
+        })?;
+        let Some(script) = script else {
+            let (program, interpreter) = read_program(path, file, &head)?;
+            return Ok(Target {
+                program,
+                interpreter,
+                argv,
+                execfn,
+            });
+        };
+        argv = script.argv(path.as_os_str(), &argv);
+        let interpreter = PathBuf::from(script.interpreter);
+        if let Err(source) = open_executable(&interpreter) {
+            return Err(LoadError::Interpreter {
+                path,
+                interpreter,
+                source: Box::new(source),
+            });
+        }
+        path = interpreter;
+    }
+    Err(LoadError::Loop {
+        path: PathBuf::from(execfn),
+    })
+}
+
+fn open_executable(path: &Path) -> Result<File, LoadError> {
+    let failed = |error: io::Error| LoadError::Open {
+        path: path.to_owned(),
+        errno: error.into(),
+    };
+    // Not blocking: a pipe with that name has no reader to wait for.
+    let options = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    // What may be executed but not read, Linux runs all the same; km has to
+    // read it.
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(options)
+        .open(path);
+    let file = file.map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(LoadError::Directory {
+            path: path.to_owned(),
+        });
+    }
+    if !metadata.is_file() {
+        return Err(LoadError::NotRegular {
+            path: path.to_owned(),
+        });
+    }
+    if !crate::sys::proc::may_execute(file.as_fd()) {
+        return Err(LoadError::NotExecutable {
+            path: path.to_owned(),
+        });
+    }
+    Ok(file)
+}
+
+fn read_head(file: &File, path: &Path) -> Result<Vec<u8>, LoadError> {
+    read_at(file, path, 0, elf::HEAD)
+}
+
+/// Up to `len` bytes at `offset`.
+fn read_at(file: &File, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, LoadError> {
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err(LoadError::Open {
+                    path: path.to_owned(),
+                    errno: error.into(),
+                });
+            }
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// A program, and the interpreter it names.
+fn read_program(
+    path: PathBuf,
+    file: File,
+    head: &[u8],
+) -> Result<(Program, Option<Program>), LoadError> {
+    let (header, phdrs) = read_headers(&path, &file, head, Role::Program)?;
+    // Linux opens the interpreter before it looks at the segments.
+    let interpreter = find_interpreter(&path, &file, &header, &phdrs)?;
+    Ok((plan_program(path, file, &header, &phdrs)?, interpreter))
+}
+
+fn read_headers(
+    path: &Path,
+    file: &File,
+    head: &[u8],
+    role: Role,
+) -> Result<(ElfHeader, Vec<u8>), LoadError> {
+    let metadata = file.metadata().map_err(|error| LoadError::Open {
+        path: path.to_owned(),
+        errno: error.into(),
+    })?;
+    let header = ElfHeader::parse(head, metadata.len(), role).map_err(|source| LoadError::Elf {
+        path: path.to_owned(),
+        source,
+    })?;
+    let (offset, len) = header.phdr_range();
+    let phdrs = read_at(file, path, offset, len as usize)?;
+    Ok((header, phdrs))
+}
+
+fn plan_program(
+    path: PathBuf,
+    file: File,
+    header: &ElfHeader,
+    phdrs: &[u8],
+) -> Result<Program, LoadError> {
+    let image = ElfImage::plan(header, phdrs).map_err(|source| LoadError::Elf {
+        path: path.clone(),
+        source,
+    })?;
+    let status = proc::file_status(file.as_fd()).map_err(|errno| LoadError::Open {
+        path: path.clone(),
+        errno,
+    })?;
+    let info = FileInfo {
+        path: proc::file_name(file.as_fd()),
+        dev: status.device,
+        ino: status.inode,
+        writable: false,
+    };
+    Ok(Program {
+        path,
+        file,
+        info: Arc::new(info),
+        image,
+    })
+}
+
+fn find_interpreter(
+    program: &Path,
+    file: &File,
+    header: &ElfHeader,
+    phdrs: &[u8],
+) -> Result<Option<Program>, LoadError> {
+    let damaged = |source| LoadError::Elf {
+        path: program.to_owned(),
+        source,
+    };
+    let Some(range) = ElfImage::find_interp(header, phdrs).map_err(damaged)? else {
+        return Ok(None);
+    };
+    let bytes = read_at(file, program, range.offset, range.len as usize)?;
+    let path = PathBuf::from(ElfImage::interp_path(&bytes).map_err(damaged)?);
+    let opened = open_executable(&path).and_then(|file| {
+        let head = read_head(&file, &path)?;
+        let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
+        plan_program(path.clone(), file, &header, &phdrs)
+    });
+    opened.map(Some).map_err(|source| LoadError::Interpreter {
+        path: program.to_owned(),
+        interpreter: path,
+        source: Box::new(source),
+    })
+}

@@ -1,0 +1,92 @@
+//! Where the monitor's own words go: its log, traces, reports.
+//!
+//! Levels: `error` ends the payload; `warn` is something the user should
+//! change; `info` is an event of the monitor's life; `debug` is each decision;
+//! `trace` is each exit. Payload input never logs above `debug`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::fd::ReservedFds;
+
+/// A place to write lines to, on a descriptor the payload cannot touch.
+#[derive(Debug, Clone)]
+pub struct Output(Arc<Mutex<File>>);
+
+impl Output {
+    /// The process's standard error as it is now.
+    ///
+    /// # Errors
+    ///
+    /// From `dup`: EBADF when it is closed.
+    pub fn standard_error(fds: &ReservedFds) -> io::Result<Output> {
+        Output::new(File::from(fds.adopt_copy(io::stderr().as_fd())?))
+    }
+
+    /// A file, appended to.
+    ///
+    /// # Errors
+    ///
+    /// From `open(2)`.
+    pub fn file(path: &Path, fds: &ReservedFds) -> io::Result<Output> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Output::new(File::from(fds.adopt(file.into())?))
+    }
+
+    /// Nowhere.
+    ///
+    /// # Errors
+    ///
+    /// From `open(2)`.
+    pub fn none(fds: &ReservedFds) -> io::Result<Output> {
+        Output::file(Path::new("/dev/null"), fds)
+    }
+
+    fn new(file: File) -> io::Result<Output> {
+        Ok(Output(Arc::new(Mutex::new(file))))
+    }
+
+    /// Writes `text`, in one piece where the file allows. A log that cannot
+    /// be written is no reason to disturb the payload.
+    pub fn write(&self, text: &str) {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = file.write_all(text.as_bytes());
+    }
+}
+
+/// Sends the log to `output`. `filter` is in `env_logger`'s syntax: a level,
+/// or `target=level` pairs.
+pub fn start(output: Output, filter: &str) {
+    let pipe = Pipe(output);
+    let mut builder = env_logger::Builder::new();
+    builder
+        .parse_filters(filter)
+        .target(env_logger::Target::Pipe(Box::new(pipe)));
+    builder.format(|out, record| {
+        let target = record.target().trim_start_matches("km::");
+        writeln!(
+            out,
+            "km: {} {target}: {}",
+            record.level().as_str().to_lowercase(),
+            record.args()
+        )
+    });
+    // Only a second call fails, and there is none.
+    let _ = builder.try_init();
+}
+
+struct Pipe(Output);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

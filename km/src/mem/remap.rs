@@ -1,0 +1,132 @@
+//! `mremap(2)`.
+
+use std::ops::Range;
+
+use crate::errno::Errno;
+use crate::mem::layout::{PAGE, TASK_SIZE};
+use crate::mem::mapping::{Kind, Mapping};
+use crate::mem::space::AddressSpace;
+
+/// The arguments of `mremap`, as the payload gave them.
+#[derive(Debug, Clone)]
+pub struct Remap {
+    pub old: u64,
+    pub old_len: u64,
+    pub new_len: u64,
+    pub flags: i32,
+    pub new: u64,
+}
+
+impl AddressSpace {
+    /// Moves or resizes a mapping; its new address.
+    ///
+    /// # Errors
+    ///
+    /// As `mremap(2)` says.
+    pub fn remap(&mut self, request: &Remap) -> Result<u64, Errno> {
+        const FLAGS: i32 = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
+        let flags = request.flags;
+        let has = |flag: i32| flags & flag != 0;
+        let dont_unmap = has(libc::MREMAP_DONTUNMAP);
+        let round = |len: u64| len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL);
+        if flags & !FLAGS != 0
+            || has(libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP) && !has(libc::MREMAP_MAYMOVE)
+            || !request.old.is_multiple_of(PAGE)
+        {
+            return Err(Errno::EINVAL);
+        }
+        let (old_len, new_len) = (round(request.old_len)?, round(request.new_len)?);
+        if new_len == 0 || new_len > TASK_SIZE || dont_unmap && old_len != new_len {
+            return Err(Errno::EINVAL);
+        }
+        let old = request.old..request.old.checked_add(old_len).ok_or(Errno::EINVAL)?;
+        let fixed = has(libc::MREMAP_FIXED).then_some(request.new);
+        if let Some(new) = fixed {
+            let end = new.checked_add(new_len).filter(|end| *end <= TASK_SIZE);
+            let end = end.ok_or(Errno::EINVAL)?;
+            if new % PAGE != 0 || new < old.end && old.start < end {
+                return Err(Errno::EINVAL);
+            }
+        }
+        let (whole, mapping) = self.mappings.find(old.start).ok_or(Errno::EFAULT)?;
+        let mapping = mapping.advanced(old.start - whole.start);
+        // The vDSO's code and its data belong together, and libraries know
+        // where.
+        if matches!(mapping.kind, Kind::Vdso | Kind::Vvar) {
+            return Err(Errno::EINVAL);
+        }
+        if old_len == 0 && !mapping.shared {
+            return Err(Errno::EINVAL);
+        }
+        if fixed.is_none() && !dont_unmap && new_len <= old_len {
+            if new_len < old_len {
+                self.release(&(old.start + new_len..old.end))?;
+            }
+            return Ok(old.start);
+        }
+        if old.end > whole.end {
+            return Err(Errno::EFAULT);
+        }
+        let more = new_len.saturating_sub(if dont_unmap { 0 } else { old_len });
+        self.check_total(more)?;
+        self.check_data(if mapping.is_data() { more } else { 0 })?;
+        if fixed.is_none() && !dont_unmap && old_len > 0 && old.end == whole.end {
+            let behind = old.end..old.start.saturating_add(new_len);
+            if self.mappings.accepts_hint(behind.clone()) && self.physical_range(&behind).is_ok() {
+                return self.grow(&old, behind, &mapping);
+            }
+        }
+        if !has(libc::MREMAP_MAYMOVE) {
+            return Err(Errno::ENOMEM);
+        }
+        let new = match fixed {
+            Some(new) => new..new + new_len,
+            None => self.find_free(new_len, request.new * u64::from(dont_unmap), PAGE)?,
+        };
+        self.relocate(old, new, mapping, dont_unmap)
+    }
+
+    fn grow(
+        &mut self,
+        old: &Range<u64>,
+        more: Range<u64>,
+        mapping: &Mapping,
+    ) -> Result<u64, Errno> {
+        let physical = self.physical_range(old)?;
+        self.reservation.grow(&physical, more.end - old.start)?;
+        let len = old.end - old.start;
+        self.mappings.insert(more.clone(), mapping.advanced(len));
+        self.fill_small(&more);
+        Ok(old.start)
+    }
+
+    fn relocate(
+        &mut self,
+        mut old: Range<u64>,
+        new: Range<u64>,
+        mapping: Mapping,
+        dont_unmap: bool,
+    ) -> Result<u64, Errno> {
+        let target = self.physical_range(&new)?;
+        self.release(&new)?;
+        let new_len = new.end - new.start;
+        if new_len < old.end - old.start {
+            self.release(&(old.start + new_len..old.end))?;
+            old.end = old.start + new_len;
+        }
+        self.withdraw(&old)?;
+        let flags = if dont_unmap {
+            libc::MREMAP_DONTUNMAP
+        } else {
+            0
+        };
+        self.reservation
+            .remap(&self.physical_range(&old)?, &target, flags)?;
+        if !dont_unmap {
+            self.mappings.remove(old);
+        }
+        self.mappings.insert(new.clone(), mapping);
+        self.fill_small(&new);
+        Ok(new.start)
+    }
+}

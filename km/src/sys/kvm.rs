@@ -1,0 +1,124 @@
+//! The KVM calls that take addresses of the monitor.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+
+use kvm_bindings::{
+    KVM_MEM_READONLY, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET, kvm_device_attr,
+    kvm_userspace_memory_region, kvm_xsave,
+};
+use kvm_ioctls::{Kvm, VcpuFd, VmFd};
+
+use crate::errno::Errno;
+use crate::fd::ReservedFds;
+
+/// A memory slot: guest-physical memory and where it lies in the monitor.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    pub number: u32,
+    pub physical: u64,
+    pub len: u64,
+    pub host: u64,
+    pub readonly: bool,
+}
+
+/// Registers `slot` with the VM.
+///
+/// `slot.host` must be the payload's reservation, the system area, or the
+/// host's own read-only data pages: all live as long as the process, and no
+/// Rust object lies in them.
+///
+/// # Errors
+///
+/// From `KVM_SET_USER_MEMORY_REGION`.
+pub fn register(vm: &VmFd, slot: Slot) -> Result<(), Errno> {
+    let region = kvm_userspace_memory_region {
+        slot: slot.number,
+        flags: if slot.readonly { KVM_MEM_READONLY } else { 0 },
+        guest_phys_addr: slot.physical,
+        memory_size: slot.len,
+        userspace_addr: slot.host,
+    };
+    // SAFETY: the memory behind the slot stays mapped, or faults, for the life
+    // of the process (see above); slots do not overlap by the caller's
+    // bookkeeping, which KVM checks.
+    unsafe { vm.set_user_memory_region(region) }.map_err(|e| Errno::from_raw(e.errno()))
+}
+
+/// The KVM device behind an open file.
+pub fn device(file: OwnedFd) -> Kvm {
+    // SAFETY: the descriptor is open and nothing else owns it. Should it not
+    // be a KVM device, its ioctls fail.
+    unsafe { Kvm::from_raw_fd(file.into_raw_fd()) }
+}
+
+/// Sets the extended state (x87, SSE, AVX, …) of a virtual processor.
+///
+/// # Errors
+///
+/// From `KVM_SET_XSAVE`.
+pub fn set_xsave(vcpu: &VcpuFd, state: &kvm_xsave) -> Result<(), Errno> {
+    // SAFETY: `kvm_xsave` is the 4096 bytes KVM_SET_XSAVE reads unless a
+    // larger state was enabled by arch_prctl (dynamic features), which the
+    // CPUID policy excludes.
+    unsafe { vcpu.set_xsave(state) }.map_err(|e| Errno::from_raw(e.errno()))
+}
+
+/// `_IOW(KVMIO, 0xe1, struct kvm_device_attr)`; the bindings have it for other
+/// descriptors only.
+const KVM_SET_DEVICE_ATTR: libc::c_ulong =
+    1 << 30 | (size_of::<kvm_device_attr>() as libc::c_ulong) << 16 | 0xae << 8 | 0xe1;
+
+/// Makes the guest's time stamp counter the host's own, where KVM can.
+///
+/// # Errors
+///
+/// From `KVM_SET_DEVICE_ATTR`: ENXIO on kernels before 5.16.
+pub fn share_tsc(vcpu: &VcpuFd) -> Result<(), Errno> {
+    let offset: u64 = 0;
+    let attr = kvm_device_attr {
+        flags: 0,
+        group: KVM_VCPU_TSC_CTRL,
+        attr: u64::from(KVM_VCPU_TSC_OFFSET),
+        addr: &raw const offset as u64,
+    };
+    // SAFETY: `attr` is a kvm_device_attr, and its `addr` points to the eight
+    // bytes KVM_VCPU_TSC_OFFSET reads during the call.
+    let done = unsafe { libc::ioctl(vcpu.as_raw_fd(), KVM_SET_DEVICE_ATTR, &raw const attr) };
+    if done < 0 {
+        Err(io::Error::last_os_error().into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes a virtual machine whose descriptor the payload cannot name.
+///
+/// # Errors
+///
+/// From `KVM_CREATE_VM`, or where there is no descriptor left.
+pub fn create_vm(kvm: &Kvm, fds: &ReservedFds) -> io::Result<VmFd> {
+    let vm = kvm.create_vm().map_err(error)?;
+    // SAFETY: the descriptor stays open while `vm` lives.
+    let copy = fds.adopt_copy(unsafe { BorrowedFd::borrow_raw(vm.as_raw_fd()) })?;
+    // SAFETY: the duplicate stands for the same virtual machine.
+    unsafe { kvm.create_vmfd_from_rawfd(copy.into_raw_fd()) }.map_err(error)
+}
+
+/// Makes a virtual processor whose descriptor the payload cannot name.
+///
+/// # Errors
+///
+/// From `KVM_CREATE_VCPU`, or where there is no descriptor left.
+pub fn create_vcpu(vm: &VmFd, id: u32, fds: &ReservedFds) -> io::Result<VcpuFd> {
+    let vcpu = vm.create_vcpu(u64::from(id)).map_err(error)?;
+    // SAFETY: the descriptor stays open while `vcpu` lives.
+    let copy = fds.adopt_copy(unsafe { BorrowedFd::borrow_raw(vcpu.as_raw_fd()) })?;
+    // SAFETY: the duplicate stands for the same virtual processor; the run
+    // page is mapped anew, and that of `vcpu` goes with it.
+    unsafe { vm.create_vcpu_from_rawfd(copy.into_raw_fd()) }.map_err(error)
+}
+
+fn error(error: kvm_ioctls::Error) -> io::Error {
+    io::Error::from_raw_os_error(error.errno())
+}

@@ -1,0 +1,238 @@
+//! The reservation: one range of the monitor's address space that stands for
+//! guest-physical memory. Everything the payload maps lies in it, and every
+//! operation here is confined to it.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use crate::errno::Errno;
+
+/// Address space of the monitor set aside for the payload, inaccessible until
+/// mapped. Offsets are guest-physical addresses.
+#[derive(Debug)]
+pub struct Reservation {
+    base: u64,
+    len: u64,
+}
+
+/// Alignment of the reservation: the largest page of the processor, so that
+/// large pages of guest and host fall together.
+const ALIGN: u64 = 1 << 30;
+
+/// What lies behind a mapping.
+#[derive(Debug, Clone, Copy)]
+pub enum Backing<'a> {
+    Anonymous,
+    File { fd: BorrowedFd<'a>, offset: u64 },
+}
+
+impl Reservation {
+    /// Reserves `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// From `mmap(2)`: ENOMEM where the address space, or `RLIMIT_AS`, has no
+    /// room for it.
+    pub fn new(len: u64) -> io::Result<Reservation> {
+        let padded = len + ALIGN;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice touches
+        // no other mapping.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                padded as usize,
+                libc::PROT_NONE,
+                flags,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = (start as u64).next_multiple_of(ALIGN);
+        Ok(Reservation { base, len })
+    }
+
+    /// Where offset 0 lies in the monitor.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The host address of `range`, if it is in the reservation.
+    fn at(&self, range: &Range<u64>) -> Result<(*mut libc::c_void, usize), Errno> {
+        if range.start > range.end || range.end > self.len {
+            return Err(Errno::ENOMEM);
+        }
+        let len = usize::try_from(range.end - range.start).map_err(|_| Errno::ENOMEM)?;
+        Ok(((self.base + range.start) as *mut libc::c_void, len))
+    }
+
+    /// Maps `backing` over `range`, replacing what was there. `flags` are
+    /// `MAP_*` beside `MAP_FIXED`.
+    ///
+    /// # Errors
+    ///
+    /// From `mmap(2)`.
+    pub fn map(
+        &self,
+        range: &Range<u64>,
+        prot: i32,
+        flags: i32,
+        backing: Backing<'_>,
+    ) -> Result<(), Errno> {
+        let (at, len) = self.at(range)?;
+        let (fd, offset, anonymous) = match backing {
+            Backing::Anonymous => (-1, 0, libc::MAP_ANONYMOUS),
+            Backing::File { fd, offset } => (fd.as_raw_fd(), offset as i64, 0),
+        };
+        let flags = flags | libc::MAP_FIXED | anonymous;
+        // SAFETY: `at..at + len` is inside the reservation, which only the
+        // payload uses, so MAP_FIXED replaces nothing of the monitor's.
+        let mapped = unsafe { libc::mmap(at, len, prot, flags, fd, offset) };
+        if mapped == libc::MAP_FAILED {
+            Err(last())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives `range` back to the reservation: nothing is mapped there.
+    ///
+    /// # Errors
+    ///
+    /// From `mmap(2)`: ENOMEM when the kernel's limit on mappings is reached.
+    pub fn unmap(&self, range: &Range<u64>) -> Result<(), Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_NORESERVE;
+        self.map(range, libc::PROT_NONE, flags, Backing::Anonymous)
+    }
+
+    /// `mprotect(2)` on `range`.
+    ///
+    /// # Errors
+    ///
+    /// From `mprotect(2)`.
+    pub fn protect(&self, range: &Range<u64>, prot: i32) -> Result<(), Errno> {
+        let (at, len) = self.at(range)?;
+        // SAFETY: the range is inside the reservation, to which the monitor
+        // holds no reference; accesses to it survive faults.
+        check(unsafe { libc::mprotect(at, len, prot) })
+    }
+
+    /// `madvise(2)` on `range`.
+    ///
+    /// # Errors
+    ///
+    /// From `madvise(2)`.
+    pub fn advise(&self, range: &Range<u64>, advice: i32) -> Result<(), Errno> {
+        let (at, len) = self.at(range)?;
+        // SAFETY: as for `protect`: contents may change or vanish, which only
+        // the payload sees.
+        check(unsafe { libc::madvise(at, len, advice) })
+    }
+
+    /// `msync(2)` on `range`.
+    ///
+    /// # Errors
+    ///
+    /// From `msync(2)`.
+    pub fn sync(&self, range: &Range<u64>, flags: i32) -> Result<(), Errno> {
+        let (at, len) = self.at(range)?;
+        // SAFETY: the range is inside the reservation.
+        check(unsafe { libc::msync(at, len, flags) })
+    }
+
+    /// `mlock2(2)` on `range`.
+    ///
+    /// # Errors
+    ///
+    /// From `mlock2(2)`.
+    pub fn lock(&self, range: &Range<u64>, flags: u32) -> Result<(), Errno> {
+        let (at, len) = self.at(range)?;
+        // SAFETY: the range is inside the reservation.
+        let done = unsafe { libc::syscall(libc::SYS_mlock2, at, len, flags) };
+        check(done as i32)
+    }
+
+    /// `munlock(2)` on `range`.
+    ///
+    /// # Errors
+    ///
+    /// From `munlock(2)`.
+    pub fn unlock(&self, range: &Range<u64>) -> Result<(), Errno> {
+        let (at, len) = self.at(range)?;
+        // SAFETY: the range is inside the reservation.
+        check(unsafe { libc::munlock(at, len) })
+    }
+
+    /// `mincore(2)` on `range`: a byte a page.
+    ///
+    /// # Errors
+    ///
+    /// From `mincore(2)`.
+    pub fn resident(&self, range: &Range<u64>) -> Result<Vec<u8>, Errno> {
+        let (at, len) = self.at(range)?;
+        let mut pages = vec![0u8; len.div_ceil(4096)];
+        // SAFETY: `pages` has a byte for each page of the range.
+        check(unsafe { libc::mincore(at, len, pages.as_mut_ptr()) })?;
+        Ok(pages)
+    }
+
+    /// Moves the pages of `old` to `new`, which is replaced; where `new` is
+    /// longer, the mapping grows. What is left of `old` is reserved again.
+    /// `flags` may hold `MREMAP_DONTUNMAP`.
+    ///
+    /// # Errors
+    ///
+    /// From `mremap(2)`.
+    pub fn remap(&self, old: &Range<u64>, new: &Range<u64>, flags: i32) -> Result<(), Errno> {
+        let (from, from_len) = self.at(old)?;
+        let (to, to_len) = self.at(new)?;
+        let flags = flags | libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: both ranges are inside the reservation.
+        let moved = unsafe { libc::mremap(from, from_len, to_len, flags, to) };
+        if moved == libc::MAP_FAILED {
+            return Err(last());
+        }
+        if flags & libc::MREMAP_DONTUNMAP == 0 && !old.is_empty() {
+            self.unmap(old)?;
+        }
+        Ok(())
+    }
+
+    /// Grows the mapping `old` in place to `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// From `mremap(2)`.
+    pub fn grow(&self, old: &Range<u64>, len: u64) -> Result<(), Errno> {
+        // The reserved pages behind it make room first; `mremap` grows only
+        // into free space.
+        let (from, from_len) = self.at(old)?;
+        let (behind, extra) = self.at(&(old.end..old.start.saturating_add(len)))?;
+        let to_len = from_len + extra;
+        // SAFETY: `behind` is inside the reservation and holds no mapping of
+        // the payload's; it is replaced by the grown mapping at once, or
+        // reserved again below.
+        let grown = unsafe {
+            libc::munmap(behind, extra);
+            libc::mremap(from, from_len, to_len, 0)
+        };
+        if grown == libc::MAP_FAILED {
+            let error = last();
+            self.unmap(&(old.end..old.end + extra as u64))?;
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+fn last() -> Errno {
+    io::Error::last_os_error().into()
+}
+
+fn check(result: i32) -> Result<(), Errno> {
+    if result < 0 { Err(last()) } else { Ok(()) }
+}

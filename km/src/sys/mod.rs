@@ -1,0 +1,15 @@
+//! The only folder with `unsafe` code: raw host calls, mappings, fault-tolerant
+//! copies, signal handlers, and the KVM ioctls that take addresses.
+//!
+//! What it hands out is safe to use by construction: a mapping operation is
+//! confined to the reservation it belongs to, a copy survives a fault, and a
+//! proxied call gets payload memory only.
+#![allow(unsafe_code)]
+
+pub mod call;
+pub mod copy;
+pub mod kvm;
+pub mod map;
+pub mod proc;
+pub mod signal;
+pub mod start;

@@ -1,0 +1,398 @@
+//! The monitor's own process: limits, auxiliary vector, name, end.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::errno::Errno;
+
+/// Soft and hard limit of a resource (`getrlimit(2)`).
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    pub soft: u64,
+    pub hard: u64,
+}
+
+/// The limit on open files.
+///
+/// # Errors
+///
+/// From `getrlimit(2)`.
+pub fn open_file_limit() -> io::Result<Limit> {
+    limit(libc::RLIMIT_NOFILE)
+}
+
+/// The limit on the main thread's stack.
+///
+/// # Errors
+///
+/// From `getrlimit(2)`.
+pub fn stack_limit() -> io::Result<Limit> {
+    limit(libc::RLIMIT_STACK)
+}
+
+fn limit(resource: libc::__rlimit_resource_t) -> io::Result<Limit> {
+    let mut value = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `value` is valid for writes of one rlimit.
+    if unsafe { libc::getrlimit(resource, &raw mut value) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Limit {
+        soft: value.rlim_cur,
+        hard: value.rlim_max,
+    })
+}
+
+/// Raises the soft limit on open files to `soft` while `work` runs.
+///
+/// # Errors
+///
+/// From `setrlimit(2)`, or of `work`.
+pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let before = open_file_limit()?;
+    let set = |soft: u64| {
+        let value = libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: before.hard,
+        };
+        // SAFETY: `value` is valid for reads of one rlimit.
+        match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const value) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    if soft <= before.soft {
+        return work();
+    }
+    set(soft)?;
+    let result = work();
+    set(before.soft)?;
+    result
+}
+
+/// Duplicates `fd` to the lowest free number of at least `lowest`,
+/// close-on-exec.
+///
+/// # Errors
+///
+/// From `fcntl(F_DUPFD_CLOEXEC)`.
+pub fn duplicate_at_least(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an int and makes a new descriptor.
+    let new = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) };
+    if new < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `new` was just made and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// An open descriptor of the process, by its number, for the time of a call.
+pub fn borrow_fd<'a>(number: i32) -> Option<BorrowedFd<'a>> {
+    // SAFETY: -1 is excluded. That the number may be closed by the payload at
+    // any time is nothing the kernel minds: the call gives EBADF.
+    (number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// A value of the auxiliary vector the kernel gave the monitor; 0 without it.
+pub fn auxv(kind: u64) -> u64 {
+    // SAFETY: getauxval has no preconditions.
+    unsafe { libc::getauxval(kind) }
+}
+
+/// Whether addresses of new programs are random: not under
+/// `setarch -R`, nor where the administrator turned it off.
+pub fn randomises_addresses() -> bool {
+    let off = personality() & libc::ADDR_NO_RANDOMIZE as u64 != 0;
+    let system = std::fs::read("/proc/sys/kernel/randomize_va_space");
+    !off && system.map_or(true, |text| !text.starts_with(b"0"))
+}
+
+/// A copy of `len` bytes of the kernel's vDSO image at `address`.
+pub fn vdso_image(address: u64, len: usize) -> Vec<u8> {
+    let mut image = vec![0; len];
+    let at = crate::sys::copy::HostPtr::new(address);
+    let copied = crate::sys::copy::read(at, &mut image);
+    image.truncate(copied);
+    image
+}
+
+/// `personality(2)` of the process, unchanged.
+pub fn personality() -> u64 {
+    // SAFETY: 0xffffffff only asks.
+    unsafe { libc::personality(0xffff_ffff) as u64 }
+}
+
+/// Names the calling thread (`PR_SET_NAME`; 15 bytes are kept).
+pub fn set_thread_name(name: &[u8]) {
+    let mut buffer = [0u8; 16];
+    for (to, from) in buffer.iter_mut().take(15).zip(name) {
+        *to = *from;
+    }
+    // SAFETY: `buffer` is a NUL-terminated string of at most 16 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, buffer.as_ptr(), 0, 0, 0) };
+}
+
+/// The `prctl_mm_map` of `prctl(2)`, `PR_SET_MM_MAP`.
+#[repr(C)]
+#[derive(Debug, Default, Clone, Copy)]
+pub struct MemoryMap {
+    pub start_code: u64,
+    pub end_code: u64,
+    pub start_data: u64,
+    pub end_data: u64,
+    pub start_brk: u64,
+    pub brk: u64,
+    pub start_stack: u64,
+    pub arg_start: u64,
+    pub arg_end: u64,
+    pub env_start: u64,
+    pub env_end: u64,
+    pub auxv: u64,
+    pub auxv_size: u32,
+    pub exe_fd: u32,
+}
+
+/// Tells the kernel where arguments and environment lie, for
+/// `/proc/PID/cmdline` and `/proc/PID/environ`.
+///
+/// # Errors
+///
+/// From `prctl(2)`: EINVAL where the kernel has no checkpoint support.
+pub fn set_memory_map(map: &MemoryMap) -> io::Result<()> {
+    const PR_SET_MM: i32 = 35;
+    const PR_SET_MM_MAP: u64 = 14;
+    let size = size_of::<MemoryMap>() as u64;
+    // SAFETY: the structure is valid for reads of its size. The addresses in
+    // it only steer what /proc shows.
+    let done = unsafe {
+        libc::prctl(
+            PR_SET_MM,
+            PR_SET_MM_MAP,
+            std::ptr::from_ref(map),
+            size,
+            0u64,
+        )
+    };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Shows the strings at these host addresses (start and end of the arguments,
+/// start and end of the environment) as the process's own.
+///
+/// # Errors
+///
+/// From `prctl(2)` or `/proc`.
+pub fn show_strings([arg_start, arg_end, env_start, env_end]: [u64; 4]) -> io::Result<()> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The name may hold blanks; what follows the last ')' is fields 3 on
+    // (proc_pid_stat(5)).
+    let rest = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<u64> = rest
+        .split_whitespace()
+        .map(|field| field.parse().unwrap_or(0))
+        .collect();
+    let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
+    set_memory_map(&MemoryMap {
+        start_code: field(26),
+        end_code: field(27),
+        start_data: field(45),
+        end_data: field(46),
+        start_brk: field(47),
+        brk: program_break(),
+        start_stack: field(28),
+        arg_start,
+        arg_end,
+        env_start,
+        env_end,
+        auxv: 0,
+        auxv_size: 0,
+        exe_fd: u32::MAX,
+    })
+}
+
+/// Sends standard output and error to the file at `path`, appending.
+///
+/// # Errors
+///
+/// From `open(2)` and `dup2(2)`.
+pub fn redirect_output(path: &std::path::Path) -> io::Result<()> {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)?;
+    for fd in [1, 2] {
+        // SAFETY: `file` is open; what the numbers stood for is closed, which
+        // nothing in the monitor relies on.
+        if unsafe { libc::dup2(file.as_raw_fd(), fd) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// End of the monitor's own heap (`sbrk(0)`).
+pub fn program_break() -> u64 {
+    // SAFETY: an increment of 0 changes nothing.
+    (unsafe { libc::sbrk(0) }) as u64
+}
+
+/// Ends the process with `status` at once: no handlers of the C library run.
+pub fn exit(status: u8) -> ! {
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(i32::from(status)) }
+}
+
+/// Ends the process by `signal`, as its parent sees it. No core of the
+/// monitor is written.
+pub fn die_by_signal(signal: i32) -> ! {
+    // SAFETY: these calls take plain numbers and a valid, zeroed signal set;
+    // the default action of `signal` ends the process.
+    unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::kill(libc::getpid(), signal);
+    }
+    // A signal that does not end a process by default is no reason to live.
+    exit(128u8.wrapping_add(signal as u8))
+}
+
+/// Eight random bytes from the host.
+pub fn random() -> [u8; 8] {
+    let mut bytes = [0u8; 8];
+    // SAFETY: `bytes` is valid for writes of its length. Up to 256 bytes are
+    // never cut short, and without flags the call waits until it can serve.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    bytes
+}
+
+/// Whether the process may execute the open file (`faccessat2(2)` with
+/// `AT_EMPTY_PATH`, effective ids).
+pub fn may_execute(file: BorrowedFd<'_>) -> bool {
+    let flags = libc::AT_EMPTY_PATH | libc::AT_EACCESS;
+    // SAFETY: the path is a NUL-terminated empty string.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_faccessat2,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::X_OK,
+            flags,
+        )
+    };
+    done == 0
+}
+
+/// What `mmap` needs to know of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct FileStatus {
+    pub device: u64,
+    pub inode: u64,
+    /// Open for writing.
+    pub writable: bool,
+}
+
+/// The status of an open file.
+///
+/// # Errors
+///
+/// From `fstat(2)`: EBADF.
+pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
+    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` is valid for writes of one stat.
+    let (done, mode) = unsafe {
+        let done = libc::fstat(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, libc::fcntl(fd.as_raw_fd(), libc::F_GETFL))
+    };
+    if done < 0 || mode < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // SAFETY: all bits of a stat are valid, and it was zeroed.
+    let status = unsafe { status.assume_init() };
+    let writable = mode & libc::O_ACCMODE != libc::O_RDONLY;
+    Ok(FileStatus {
+        device: status.st_dev,
+        inode: status.st_ino,
+        writable,
+    })
+}
+
+/// The name of an open file, as `/proc/PID/maps` would have it.
+pub fn file_name(fd: BorrowedFd<'_>) -> Vec<u8> {
+    use std::os::unix::ffi::OsStringExt;
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    std::fs::read_link(link).map_or_else(|_| Vec::new(), |path| path.into_os_string().into_vec())
+}
+
+/// Whether the file lies on a file system mounted `noexec`.
+pub fn is_on_noexec(fd: BorrowedFd<'_>) -> bool {
+    let mut status = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: `status` is valid for writes of one statvfs, all bits of which
+    // are valid values.
+    let (done, flags) = unsafe {
+        let done = libc::fstatvfs(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, status.assume_init().f_flag)
+    };
+    done == 0 && flags & libc::ST_NOEXEC != 0
+}
+
+/// Whether the file is of `/proc`.
+pub fn is_on_procfs(fd: BorrowedFd<'_>) -> bool {
+    const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+    let mut status = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: `status` is valid for writes of one statfs, all bits of which
+    // are valid values.
+    let (done, kind) = unsafe {
+        let done = libc::fstatfs(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, status.assume_init().f_type)
+    };
+    done == 0 && kind == PROC_SUPER_MAGIC
+}
+
+/// The calling thread's id.
+pub fn thread_id() -> i32 {
+    // SAFETY: gettid has no preconditions.
+    unsafe { libc::gettid() }
+}
+
+/// The processor and node the thread runs on (`getcpu(2)`).
+pub fn cpu_and_node() -> (u32, u32) {
+    let (mut cpu, mut node) = (0u32, 0u32);
+    // SAFETY: both point to a word; the third argument is unused.
+    unsafe { getcpu(&raw mut cpu, &raw mut node) };
+    (cpu, node)
+}
+
+unsafe extern "C" {
+    /// `getcpu(3)` of the C library, which asks the vDSO.
+    fn getcpu(cpu: *mut u32, node: *mut u32) -> i32;
+}
+
+/// An anonymous file with `content`, for a descriptor of the payload's.
+///
+/// # Errors
+///
+/// From `memfd_create(2)` and `write(2)`.
+pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, Errno> {
+    use std::io::{Seek, Write};
+    // SAFETY: `name` is NUL-terminated.
+    let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // SAFETY: the descriptor is new and nothing else owns it.
+    let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file.into())
+}

@@ -1,0 +1,301 @@
+//! Signal handlers of the monitor.
+//!
+//! The host kernel keeps every queue, mask and default action. A handler of
+//! the payload is mirrored by [`on_signal`] on the host, which only notes the
+//! signal, blocks all further ones, and gets the thread out of `KVM_RUN` or
+//! the call it is in. The run loop then builds the payload's frame and sets
+//! the mask that Linux would have set. So at most one signal is noted at a
+//! time, and the order is the kernel's.
+
+use std::arch::global_asm;
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use crate::errno::Errno;
+use crate::sys::{call, copy};
+
+/// `siginfo_t` as the kernel writes it.
+pub type SigInfo = [u8; 128];
+
+/// Signals the monitor needs for itself: faults in copies. They are never
+/// blocked on the host.
+pub const OWN: u64 = 1 << (libc::SIGSEGV - 1) | 1 << (libc::SIGBUS - 1);
+
+/// What a payload thread shares with the signal handler that runs on it.
+#[derive(Debug)]
+pub struct Mailbox {
+    /// Not zero while a signal is noted: no host call is begun.
+    interrupt: AtomicU32,
+    /// The byte that makes `KVM_RUN` return.
+    immediate_exit: AtomicPtr<u8>,
+    info: Cell<SigInfo>,
+    /// A second signal: the monitor's own cannot be held back while one is
+    /// noted.
+    spare: Cell<Option<SigInfo>>,
+}
+
+impl Default for Mailbox {
+    fn default() -> Mailbox {
+        Mailbox {
+            interrupt: AtomicU32::new(0),
+            immediate_exit: AtomicPtr::new(ptr::null_mut()),
+            info: Cell::new([0; 128]),
+            spare: Cell::new(None),
+        }
+    }
+}
+
+thread_local! {
+    /// The mailbox of this thread's payload.
+    static MAILBOX: Cell<*const Mailbox> = const { Cell::new(ptr::null()) };
+}
+
+impl Mailbox {
+    /// Makes this the calling thread's mailbox. It lives as long as the
+    /// thread.
+    pub fn install(self: &'static Mailbox, immediate_exit: *mut u8) {
+        self.immediate_exit.store(immediate_exit, Ordering::Relaxed);
+        MAILBOX.set(ptr::from_ref(self));
+    }
+
+    /// Not zero while a signal is noted.
+    pub fn interrupt(&self) -> &AtomicU32 {
+        &self.interrupt
+    }
+
+    /// Whether a signal is noted.
+    pub fn is_noted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes the noted signal. Further ones stay blocked until the caller
+    /// sets a mask.
+    pub fn take(&self) -> Option<SigInfo> {
+        if !self.is_noted() {
+            return None;
+        }
+        let info = self.info.get();
+        match self.spare.take() {
+            Some(spare) => self.info.set(spare),
+            None => {
+                self.set_immediate_exit(0);
+                self.interrupt.store(0, Ordering::Relaxed);
+            }
+        }
+        Some(info)
+    }
+
+    /// Lets the guest run on although a signal is noted, to leave the
+    /// monitor's own code; host calls are still not begun.
+    pub fn let_pass(&self) {
+        self.set_immediate_exit(0);
+    }
+
+    fn set_immediate_exit(&self, value: u8) {
+        let byte = self.immediate_exit.load(Ordering::Relaxed);
+        if !byte.is_null() {
+            // SAFETY: the byte is in the vCPU's run page, which stays mapped
+            // for the life of the thread; KVM reads it as a volatile byte.
+            unsafe { byte.write_volatile(value) };
+        }
+    }
+
+    /// Notes a signal as if it had just come.
+    pub fn note(&self, info: &SigInfo) {
+        if self.is_noted() {
+            self.spare.set(Some(*info));
+            return;
+        }
+        self.info.set(*info);
+        self.interrupt.store(1, Ordering::Relaxed);
+        self.set_immediate_exit(1);
+    }
+}
+
+/// The kernel's `struct sigaction`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+struct KernelAction {
+    handler: u64,
+    flags: u64,
+    restorer: u64,
+    mask: u64,
+}
+
+/// Vector of page faults.
+const PAGE_FAULT: u64 = 14;
+
+const SA_RESTORER: u64 = 0x0400_0000;
+/// Bytes of the kernel's signal set.
+const SET: u64 = 8;
+
+global_asm!(
+    ".pushsection .text.km_signal_return, \"ax\", @progbits",
+    ".global km_signal_return",
+    ".type km_signal_return, @function",
+    "km_signal_return:",
+    "mov eax, 15",
+    "syscall",
+    ".size km_signal_return, . - km_signal_return",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    static km_signal_return: u8;
+}
+
+/// What the host is to do with a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAction {
+    Default,
+    Ignore,
+    /// Note it for the payload. `flags` are those of its own action that the
+    /// kernel has to know: `SA_RESTART`, `SA_NOCLDSTOP`, `SA_NOCLDWAIT`.
+    Note {
+        flags: u64,
+    },
+}
+
+/// Sets what the host does with `signal`.
+///
+/// # Errors
+///
+/// EINVAL for a number that is none, SIGKILL and SIGSTOP.
+pub fn set_action(signal: i32, action: HostAction) -> Result<(), Errno> {
+    let noting = |flags| KernelAction {
+        handler: on_signal as *const () as u64,
+        flags: flags | libc::SA_SIGINFO as u64 | SA_RESTORER,
+        restorer: (&raw const km_signal_return) as u64,
+        mask: !OWN,
+    };
+    let own = (1..=64).contains(&signal) && OWN >> (signal - 1) & 1 != 0;
+    let host = match action {
+        _ if own => KernelAction {
+            handler: on_fault as *const () as u64,
+            ..noting(0)
+        },
+        HostAction::Default => KernelAction {
+            handler: libc::SIG_DFL as u64,
+            ..Default::default()
+        },
+        HostAction::Ignore => KernelAction {
+            handler: libc::SIG_IGN as u64,
+            ..Default::default()
+        },
+        HostAction::Note { flags } => noting(flags),
+    };
+    // SAFETY: `host` is a valid kernel sigaction; its handler, if any, obeys
+    // the rules for signal handlers: it uses atomics and this thread's own
+    // mailbox only.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            &raw const host,
+            ptr::null::<u8>(),
+            SET,
+        )
+    };
+    if done < 0 {
+        Err(std::io::Error::last_os_error().into())
+    } else {
+        Ok(())
+    }
+}
+
+/// What the process inherited for `signal`: whether it is ignored.
+pub fn is_ignored(signal: i32) -> bool {
+    let mut host = KernelAction::default();
+    // SAFETY: `host` is valid for writes of a kernel sigaction.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            ptr::null::<u8>(),
+            &raw mut host,
+            SET,
+        )
+    };
+    done == 0 && host.handler == libc::SIG_IGN as u64
+}
+
+/// Sets the calling thread's mask to the payload's, and says what it was.
+pub fn set_mask(mask: u64) -> u64 {
+    let new = mask & !OWN;
+    let mut old = 0u64;
+    // SAFETY: both point to eight bytes.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const new,
+            &raw mut old,
+            SET,
+        )
+    };
+    old
+}
+
+/// The calling thread's mask.
+pub fn mask() -> u64 {
+    let mut old = 0u64;
+    // SAFETY: `old` is valid for writes of eight bytes.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            ptr::null::<u64>(),
+            &raw mut old,
+            SET,
+        )
+    };
+    old
+}
+
+/// Notes a signal for the payload of this thread.
+extern "C" fn on_signal(_: i32, info: *const SigInfo, context: *mut libc::ucontext_t) {
+    // SAFETY: the kernel passes a siginfo and a context that live until the
+    // handler returns. The mailbox, if there is one, lives as long as the
+    // thread, and only this thread uses its cell.
+    unsafe {
+        let context = &mut *context;
+        if let Some(mailbox) = MAILBOX.get().as_ref() {
+            mailbox.note(&*info);
+        }
+        // Blocks all that follow until the run loop has dealt with this one.
+        (&raw mut context.uc_sigmask).cast::<u64>().write(!OWN);
+        if let Some(rip) = context.uc_mcontext.gregs.get_mut(libc::REG_RIP as usize)
+            && let Some(exit) = call::leave_window(*rip as u64)
+        {
+            *rip = exit as i64;
+        }
+    }
+}
+
+/// A fault in a copy, a SIGSEGV or SIGBUS for the payload from elsewhere, or
+/// a defect of the monitor.
+extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut libc::ucontext_t) {
+    // SAFETY: as for `on_signal`.
+    unsafe {
+        let code = info.cast::<i32>().add(2).read();
+        let address = info.cast::<u64>().add(2).read();
+        let registers = &mut (*context).uc_mcontext.gregs;
+        let register = |index: i32| registers.get(index as usize).copied().unwrap_or(0) as u64;
+        // A process may send itself any siginfo: one that names another
+        // address than the processor's last page fault is not of a fault here.
+        let faulted =
+            register(libc::REG_TRAPNO) == PAGE_FAULT && register(libc::REG_CR2) == address;
+        if code <= 0 || !faulted {
+            return on_signal(signal, info, context);
+        }
+        let rip = registers.get_mut(libc::REG_RIP as usize);
+        match rip.and_then(|rip| copy::fixup(*rip as u64).map(|fixup| (rip, fixup))) {
+            Some((rip, fixup)) => *rip = fixup as i64,
+            None => {
+                // The instruction is tried again, and ends the process.
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
+}

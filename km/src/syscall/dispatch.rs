@@ -1,0 +1,281 @@
+//! From an exit of the guest to what it asks for: finds the row, traces,
+//! counts, calls the handler or the proxy, and writes the result.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::errno::Errno;
+use crate::mem::fault::Resolution;
+use crate::signal::deliver::{self, Delivered, deliver_fault};
+use crate::signal::exception;
+use crate::signal::frame;
+use crate::stats::ExitKind;
+use crate::sys::call::NOT_BEGUN;
+use crate::sys::proc;
+use crate::syscall::args::Ret;
+use crate::syscall::call::Call;
+use crate::syscall::file::relocate;
+use crate::syscall::row::{Action, Row};
+use crate::syscall::trace::Trace;
+use crate::syscall::{Control, Outcome, table};
+use crate::task::process::Process;
+use crate::task::thread::Thread;
+use crate::vcpu::exit::{Exception, Failure};
+use crate::vcpu::run::{Dispatch, End, Next};
+use crate::vcpu::{Vcpu, VcpuError, quirk};
+
+const PAGE_FAULT: u8 = 14;
+/// Length of the `syscall` instruction.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// A payload thread and its process, as a running vCPU needs them.
+#[derive(Debug)]
+pub struct Payload {
+    process: Arc<Process>,
+    thread: Thread,
+    host_fault: Option<HostFault>,
+}
+
+/// An instruction the host had no memory for, and what has been tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HostFault {
+    /// Old translations were dropped.
+    Flushed { rip: u64 },
+    /// The page tables were dropped as well: the instruction's next page
+    /// faults tell which page it is.
+    Probing { rip: u64 },
+}
+
+impl Payload {
+    pub fn new(process: Arc<Process>, thread: Thread) -> Payload {
+        Payload {
+            process,
+            thread,
+            host_fault: None,
+        }
+    }
+
+    fn count(&self, kind: ExitKind) {
+        if let Some(stats) = &self.process.stats {
+            stats.exit(kind);
+        }
+    }
+
+    /// Runs the call in `row`, or none.
+    fn carry_out(&mut self, vcpu: &mut Vcpu, row: Option<&'static Row>, args: [u64; 6]) -> Outcome {
+        let Some(row) = row else {
+            return Outcome::Fail(Errno::ENOSYS);
+        };
+        let process = Arc::clone(&self.process);
+        let mut call = Call {
+            row,
+            args,
+            process: &process,
+            thread: &mut self.thread,
+            vcpu,
+        };
+        let outcome = match row.action {
+            Action::Proxy => call.forward().into(),
+            Action::Handle(handler) => handler(&mut call),
+            Action::Refuse(errno) => Outcome::Fail(errno),
+        };
+        match outcome {
+            Outcome::Done(fd) if row.ret == Ret::Fd => relocate(&process.fds, fd).into(),
+            outcome => outcome,
+        }
+    }
+
+    fn page_fault(&mut self, vcpu: &mut Vcpu, fault: Exception) -> Result<Next, VcpuError> {
+        self.count(ExitKind::PageFault);
+        let rip = vcpu.registers().rip;
+        let probe = match self.host_fault {
+            Some(HostFault::Probing { rip: at }) => at == rip,
+            _ => false,
+        };
+        if !probe {
+            self.host_fault = None;
+        }
+        let mut space = self.process.space();
+        let resolution = match space.page_fault(fault.address, fault.error, probe) {
+            Err(Errno::ENOMEM) => {
+                // No room for a table: start anew with what is used now.
+                space.drop_tables()?;
+                space
+                    .page_fault(fault.address, fault.error, probe)
+                    .unwrap_or(Resolution::NoPage)
+            }
+            resolution => resolution?,
+        };
+        drop(space);
+        let (signal, code) = match resolution {
+            Resolution::Filled => return Ok(Next::Enter),
+            Resolution::Stale => {
+                vcpu.flush()?;
+                return Ok(Next::Enter);
+            }
+            Resolution::NotMapped => (libc::SIGSEGV, exception::SEGV_MAPERR),
+            Resolution::Denied => (libc::SIGSEGV, exception::SEGV_ACCERR),
+            Resolution::NoPage => (libc::SIGBUS, exception::BUS_ADRERR),
+        };
+        self.host_fault = None;
+        let info = frame::fault_info(signal, code, fault.address);
+        self.signal_fault(vcpu, &info, fault)
+    }
+
+    fn signal_fault(
+        &mut self,
+        vcpu: &mut Vcpu,
+        info: &frame::SigInfo,
+        exception: Exception,
+    ) -> Result<Next, VcpuError> {
+        if let Some(trace) = &self.process.trace {
+            trace.write(&frame::describe(info));
+        }
+        self.thread.fault.note(exception);
+        let delivered = deliver_fault(&self.process, &mut self.thread, vcpu, info);
+        Ok(next(delivered))
+    }
+}
+
+fn next(delivered: Delivered) -> Next {
+    match delivered {
+        Delivered::Running => Next::Enter,
+        Delivered::Fatal(signal) => Next::Stop(End::Signal(signal)),
+    }
+}
+
+impl Dispatch for Payload {
+    fn syscall(&mut self, vcpu: &mut Vcpu) -> Result<Next, VcpuError> {
+        self.count(ExitKind::Syscall);
+        self.host_fault = None;
+        let regs = vcpu.registers();
+        // The kernel reads the lower half of the register.
+        let full_number = regs.rax;
+        let number = full_number & 0xffff_ffff;
+        let args = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9];
+        let row = table::row(number);
+
+        let process = Arc::clone(&self.process);
+        let trace = process
+            .trace
+            .as_ref()
+            .map(|out| (out, Trace::enter(&process.memory, number, row, &args)));
+        let start = process.stats.as_ref().map(|stats| (stats, Instant::now()));
+        let outcome = self.carry_out(vcpu, row, args);
+        if !self.thread.mailbox().is_noted() {
+            self.thread.temporary_mask = None;
+        }
+        if let Some((stats, start)) = start {
+            stats.call(number, start.elapsed(), matches!(outcome, Outcome::Fail(_)));
+        }
+        if let Some((out, trace)) = trace {
+            out.write(&format!("{}\n", trace.exit(&process.memory, &outcome)));
+        }
+        Ok(match outcome {
+            Outcome::Done(value) => {
+                vcpu.set_result(value);
+                Next::Enter
+            }
+            Outcome::Fail(NOT_BEGUN) => {
+                // A signal comes first; then the instruction is run again.
+                let regs = vcpu.replace_registers();
+                regs.rip = regs.rip.wrapping_sub(SYSCALL_LENGTH);
+                regs.rax = full_number;
+                Next::Enter
+            }
+            Outcome::Fail(errno) => {
+                vcpu.set_result(errno.to_rax());
+                Next::Enter
+            }
+            Outcome::Control(Control::Untouched) => Next::Enter,
+            Outcome::Control(Control::ExitGroup(status) | Control::ExitThread(status)) => {
+                Next::Stop(End::Exit(status))
+            }
+            Outcome::Control(Control::Kill(signal)) => Next::Stop(End::Signal(signal)),
+        })
+    }
+
+    fn exception(&mut self, vcpu: &mut Vcpu, exception: Exception) -> Result<Next, VcpuError> {
+        if exception.vector == PAGE_FAULT {
+            return self.page_fault(vcpu, exception);
+        }
+        self.count(ExitKind::Exception);
+        self.host_fault = None;
+        let rip = vcpu.registers().rip;
+        let mut code = [0; quirk::LONGEST];
+        let len = self.process.memory.read_available(rip, &mut code);
+        let exception = quirk::correct(exception, code.get(..len).unwrap_or(&code));
+        let debug = if exception::is_debug(exception.vector) {
+            vcpu.take_debug_status()?
+        } else {
+            0
+        };
+        let numeric = exception::is_numeric(exception.vector);
+        let state = if numeric {
+            Some(vcpu.extended_state()?)
+        } else {
+            None
+        };
+        let state = state.as_ref().map_or(&[][..], frame::xsave_bytes);
+        match exception::signal_of(exception, rip, debug, state) {
+            exception::Outcome::Signal(info) => self.signal_fault(vcpu, &info, exception),
+            exception::Outcome::Retry => Ok(Next::Enter),
+            exception::Outcome::Unexpected => Ok(Next::Stop(End::Failed(Failure::Exception(
+                exception.vector,
+            )))),
+        }
+    }
+
+    fn fault(&mut self, vcpu: &mut Vcpu) -> Result<Next, VcpuError> {
+        self.count(ExitKind::HostFault);
+        let rip = vcpu.registers().rip;
+        self.host_fault = match self.host_fault {
+            Some(HostFault::Flushed { rip: at }) if at == rip => {
+                self.process.space().drop_tables()?;
+                Some(HostFault::Probing { rip })
+            }
+            Some(HostFault::Probing { rip: at }) if at == rip => {
+                // Every page it uses can be had, and still it fails: the host
+                // has taken one away again.
+                self.host_fault = None;
+                let info = frame::fault_info(libc::SIGBUS, exception::BUS_ADRERR, rip);
+                let fault = Exception {
+                    vector: PAGE_FAULT,
+                    error: 0,
+                    address: rip,
+                };
+                return self.signal_fault(vcpu, &info, fault);
+            }
+            _ => {
+                vcpu.flush()?;
+                Some(HostFault::Flushed { rip })
+            }
+        };
+        Ok(Next::Enter)
+    }
+
+    fn attend(&mut self, vcpu: &mut Vcpu) -> Result<Next, VcpuError> {
+        if vcpu.in_transit() && self.thread.mailbox().is_noted() {
+            self.thread.mailbox().let_pass();
+        }
+        while !vcpu.in_transit()
+            && let Some(info) = self.thread.mailbox().take()
+        {
+            self.count(ExitKind::Signal);
+            if let Some(trace) = &self.process.trace {
+                trace.write(&frame::describe(&info));
+            }
+            let delivered = deliver::deliver(&self.process, &mut self.thread, vcpu, &info);
+            if let Delivered::Fatal(signal) = delivered {
+                return Ok(Next::Stop(End::Signal(signal)));
+            }
+        }
+        if self.process.flush_wanted.swap(false, Ordering::Acquire) {
+            vcpu.flush()?;
+        }
+        let (cpu, node) = proc::cpu_and_node();
+        vcpu.set_cpu_node(cpu, node)?;
+        Ok(Next::Enter)
+    }
+}

@@ -1,0 +1,81 @@
+//! Reading and writing through `struct iovec` arrays.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::Outcome;
+use super::call::{Call, FAULT, pointer_to};
+use crate::mem::guest::GuestMemory;
+
+/// `struct iovec`.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Iovec {
+    pub base: u64,
+    pub len: u64,
+}
+
+/// Most elements Linux takes (`UIO_MAXIOV`).
+pub const MAX_IOV: u64 = 1024;
+
+/// A copy of the payload's array, its buffers translated.
+pub struct Iovecs {
+    entries: Vec<Iovec>,
+    readable: bool,
+}
+
+impl Iovecs {
+    /// Copies `count` elements at `address` in. What the host will refuse by
+    /// its count, or cannot be read, is left for the host to refuse, in its
+    /// own order of checks.
+    pub fn copy_in(memory: &GuestMemory, address: u64, count: u64) -> Iovecs {
+        let array = match usize::try_from(count) {
+            Ok(count) if count as u64 <= MAX_IOV => memory.read_array::<Iovec>(address, count).ok(),
+            _ => None,
+        };
+        let readable = array.is_some();
+        let mut entries = array.unwrap_or_default();
+        for entry in &mut entries {
+            (entry.base, entry.len) = memory.host_buffer(entry.base, entry.len);
+        }
+        Iovecs { entries, readable }
+    }
+
+    /// The array for the host; `self` must outlive the call.
+    pub fn pointer(&mut self) -> u64 {
+        if self.readable {
+            pointer_to(&mut self.entries)
+        } else {
+            FAULT
+        }
+    }
+}
+
+/// The row's call with the array in argument 1, its length in argument 2.
+fn vectored(call: &mut Call<'_>) -> Outcome {
+    let mut iov = Iovecs::copy_in(call.memory(), call.arg(1), call.arg(2));
+    let mut host = call.translate();
+    host.set(1, iov.pointer());
+    call.host(call.row.number, &host).into()
+}
+
+pub fn readv(call: &mut Call<'_>) -> Outcome {
+    vectored(call)
+}
+
+pub fn writev(call: &mut Call<'_>) -> Outcome {
+    vectored(call)
+}
+
+/// `preadv` and `preadv2`.
+pub fn preadv(call: &mut Call<'_>) -> Outcome {
+    vectored(call)
+}
+
+/// `pwritev` and `pwritev2`.
+pub fn pwritev(call: &mut Call<'_>) -> Outcome {
+    vectored(call)
+}
+
+pub fn vmsplice(call: &mut Call<'_>) -> Outcome {
+    vectored(call)
+}

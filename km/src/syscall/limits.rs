@@ -1,0 +1,252 @@
+//! Resource limits.
+//!
+//! Limits on memory are the payload's, not the monitor's: the monitor reserves
+//! terabytes of addresses, and runs on stacks of its own. They are kept here,
+//! and the memory calls ask for them.
+
+use std::sync::Mutex;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::Outcome;
+use super::call::{Call, pointer_to};
+use crate::errno::Errno;
+use crate::mem::space;
+use crate::sys::call::{HostArgs, own_syscall};
+
+/// `struct rlimit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Limit {
+    pub soft: u64,
+    pub hard: u64,
+}
+
+impl Limit {
+    pub const NONE: Limit = Limit {
+        soft: libc::RLIM_INFINITY,
+        hard: libc::RLIM_INFINITY,
+    };
+}
+
+/// The limits that are kept for the payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub address_space: Limit,
+    pub data: Limit,
+    pub stack: Limit,
+}
+
+/// The payload's limits on memory.
+#[derive(Debug)]
+pub struct AddressLimits(Mutex<Limits>);
+
+impl Default for AddressLimits {
+    /// The limits km itself was started with; none where they cannot be told.
+    fn default() -> AddressLimits {
+        AddressLimits::inherit().unwrap_or(AddressLimits::new(Limits {
+            address_space: Limit::NONE,
+            data: Limit::NONE,
+            stack: Limit::NONE,
+        }))
+    }
+}
+
+impl AddressLimits {
+    pub fn new(limits: Limits) -> AddressLimits {
+        AddressLimits(Mutex::new(limits))
+    }
+
+    /// The limits of the running process.
+    ///
+    /// # Errors
+    ///
+    /// From `prlimit64`.
+    pub fn inherit() -> Result<AddressLimits, Errno> {
+        Ok(AddressLimits::new(Limits {
+            address_space: of_host(libc::RLIMIT_AS)?,
+            data: of_host(libc::RLIMIT_DATA)?,
+            stack: of_host(libc::RLIMIT_STACK)?,
+        }))
+    }
+
+    /// All of them, as of now.
+    pub fn all(&self) -> Limits {
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The soft limits, as the address space knows them.
+    pub fn in_bytes(&self) -> space::Limits {
+        let limits = self.all();
+        space::Limits {
+            total: limits.address_space.soft,
+            data: limits.data.soft,
+            stack: limits.stack.soft,
+        }
+    }
+
+    /// Sets a limit if `new` is given; the old one.
+    fn exchange(&self, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
+        let mut limits = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let limit = match resource {
+            Kept::AddressSpace => &mut limits.address_space,
+            Kept::Data => &mut limits.data,
+            Kept::Stack => &mut limits.stack,
+        };
+        let old = *limit;
+        if let Some(new) = new {
+            if new.soft > new.hard {
+                return Err(Errno::EINVAL);
+            }
+            if new.hard > old.hard && !may_raise() {
+                return Err(Errno::EPERM);
+            }
+            *limit = new;
+        }
+        Ok(old)
+    }
+}
+
+/// A limit that is kept here.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    AddressSpace,
+    Data,
+    Stack,
+}
+
+fn kept(resource: i32) -> Option<Kept> {
+    match resource as u32 {
+        libc::RLIMIT_AS => Some(Kept::AddressSpace),
+        libc::RLIMIT_DATA => Some(Kept::Data),
+        libc::RLIMIT_STACK => Some(Kept::Stack),
+        _ => None,
+    }
+}
+
+fn of_host(resource: u32) -> Result<Limit, Errno> {
+    let mut limit = [Limit::NONE];
+    let args = HostArgs::new([0, u64::from(resource), 0, pointer_to(&mut limit)]);
+    own_syscall(libc::SYS_prlimit64, &args)?;
+    let [limit] = limit;
+    Ok(limit)
+}
+
+/// Whether this thread has `CAP_SYS_RESOURCE`, which raising a hard limit
+/// needs.
+fn may_raise() -> bool {
+    const VERSION_3: u32 = 0x2008_0522;
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let mut header = [VERSION_3, 0];
+    // Effective, permitted, inheritable, of capabilities 0 to 31 and 32 to 63.
+    let mut data = [0u32; 6];
+    let args = HostArgs::new([pointer_to(&mut header), pointer_to(&mut data)]);
+    let [effective, ..] = data_after(own_syscall(libc::SYS_capget, &args), &data);
+    effective >> CAP_SYS_RESOURCE & 1 == 1
+}
+
+/// `data` as the host left it, or nothing where the call failed.
+fn data_after(result: Result<u64, Errno>, data: &[u32; 6]) -> [u32; 6] {
+    match result {
+        Ok(_) => *data,
+        Err(_) => [0; 6],
+    }
+}
+
+pub fn getrlimit(call: &mut Call<'_>) -> Outcome {
+    let Some(resource) = kept(call.int(0)) else {
+        return call.forward().into();
+    };
+    let limits = &call.process.limits;
+    limits
+        .exchange(resource, None)
+        .and_then(|old| call.memory().write_value(call.arg(1), &old))
+        .map(|()| 0)
+        .into()
+}
+
+pub fn setrlimit(call: &mut Call<'_>) -> Outcome {
+    let Some(resource) = kept(call.int(0)) else {
+        return call.forward().into();
+    };
+    call.memory()
+        .read_value::<Limit>(call.arg(1))
+        .and_then(|new| change(call, resource, Some(new)))
+        .map(|_| 0)
+        .into()
+}
+
+/// `prlimit64(pid, resource, new_limit, old_limit)`.
+///
+/// Another process may be a monitor as well: its limits on memory cannot be
+/// set from here.
+pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
+    let Some(resource) = kept(call.int(1)) else {
+        return call.forward().into();
+    };
+    let pid = call.int(0);
+    if pid != 0 && pid as u32 != std::process::id() {
+        return match call.arg(2) {
+            0 => call.forward().into(),
+            _ => Outcome::Fail(Errno::EPERM),
+        };
+    }
+    own_limit(call, resource).into()
+}
+
+/// Sets a limit if `new` is given, and tells the address space; the old one.
+fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
+    let limits = &call.process.limits;
+    let old = limits.exchange(resource, new)?;
+    if new.is_some() {
+        call.process.space().set_limits(limits.in_bytes());
+    }
+    Ok(old)
+}
+
+fn own_limit(call: &Call<'_>, resource: Kept) -> Result<u64, Errno> {
+    let (new, old) = (call.arg(2), call.arg(3));
+    let new = match new {
+        0 => None,
+        _ => Some(call.memory().read_value::<Limit>(new)?),
+    };
+    let before = change(call, resource, new)?;
+    if old != 0 {
+        call.memory().write_value(old, &before)?;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_on_memory_stay_with_the_payload() {
+        let limits = AddressLimits::inherit().expect("limits of this process");
+        let lower = Limit {
+            soft: 1 << 20,
+            hard: limits.all().address_space.hard,
+        };
+        let before = limits.exchange(Kept::AddressSpace, Some(lower));
+        assert_eq!(before, of_host(libc::RLIMIT_AS));
+        assert_eq!(limits.in_bytes().total, 1 << 20);
+        assert_eq!(
+            of_host(libc::RLIMIT_AS),
+            before,
+            "the host's own is as it was"
+        );
+        let crossed = Limit { soft: 2, hard: 1 };
+        assert_eq!(
+            limits.exchange(Kept::Data, Some(crossed)),
+            Err(Errno::EINVAL)
+        );
+        assert_eq!(Ok(limits.all().data), of_host(libc::RLIMIT_DATA));
+    }
+}

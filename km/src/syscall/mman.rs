@@ -1,0 +1,519 @@
+//! Memory: `mmap(2)` and its kin.
+
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use crate::errno::Errno;
+use crate::loader::prot;
+use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, TASK_SIZE};
+use crate::mem::mapping::{FileInfo, Kind, MapFlags, Mapping, Prot};
+use crate::mem::remap::Remap;
+use crate::mem::space::AddressSpace;
+use crate::sys::map::Backing;
+use crate::sys::proc;
+use crate::syscall::Outcome;
+use crate::syscall::call::Call;
+
+/// Flags of `mmap` that mean the same for the host's mapping.
+const HOST_FLAGS: i32 = libc::MAP_NORESERVE
+    | libc::MAP_LOCKED
+    | libc::MAP_POPULATE
+    | libc::MAP_NONBLOCK
+    | libc::MAP_HUGETLB
+    | libc::MAP_SYNC
+    | libc::MAP_HUGE_MASK << libc::MAP_HUGE_SHIFT;
+const MAP_DROPPABLE: i32 = 8;
+/// Flags that say where the mapping goes or what the payload's own table
+/// keeps.
+const PLACING_FLAGS: i32 = libc::MAP_FIXED
+    | libc::MAP_FIXED_NOREPLACE
+    | libc::MAP_32BIT
+    | libc::MAP_GROWSDOWN
+    | libc::MAP_STACK;
+
+/// `mmap(2)`.
+pub fn mmap(call: &mut Call<'_>) -> Outcome {
+    map(call).into()
+}
+
+fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
+    let (address, len, protection) = (call.arg(0), call.arg(1), call.int(2));
+    let (flags, fd, offset) = (call.int(3), call.int(4), call.arg(5));
+    if offset % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let anonymous = flags & libc::MAP_ANONYMOUS != 0;
+    let file = if anonymous {
+        None
+    } else {
+        Some(MappedFile::open(call, fd, offset)?)
+    };
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+    if offset.checked_add(len).is_none() {
+        return Err(Errno::EOVERFLOW);
+    }
+    let (shared, known) = match flags & libc::MAP_TYPE {
+        libc::MAP_SHARED => (true, HOST_FLAGS),
+        // The host checks all flags but those that place the mapping.
+        libc::MAP_SHARED_VALIDATE if !anonymous => (true, !PLACING_FLAGS),
+        libc::MAP_PRIVATE => (false, HOST_FLAGS),
+        MAP_DROPPABLE if anonymous => (false, HOST_FLAGS),
+        _ => return Err(Errno::EINVAL),
+    };
+    let rights = prot(protection);
+    if let Some(file) = &file
+        && rights.contains(Prot::EXEC)
+        && proc::is_on_noexec(file.fd)
+    {
+        return Err(Errno::EPERM);
+    }
+    let mut space = call.process.space();
+    let place_at = Place {
+        address,
+        len,
+        flags,
+        file_offset: file.as_ref().map(|_| offset),
+    };
+    let range = place_at.find(&space)?;
+
+    let kind = match &file {
+        Some(file) => Kind::File {
+            file: Arc::clone(&file.info),
+            offset,
+        },
+        None if shared => {
+            let file = Arc::new(FileInfo::shared_anonymous(space.next_shared_anonymous()));
+            Kind::File { file, offset: 0 }
+        }
+        None => Kind::Anon,
+    };
+    let mut mapping = Mapping::new(rights, kind);
+    mapping.shared = shared;
+    mapping.flags.set(
+        MapFlags::GROWSDOWN,
+        flags & libc::MAP_GROWSDOWN != 0 && anonymous,
+    );
+    mapping
+        .flags
+        .set(MapFlags::NORESERVE, flags & libc::MAP_NORESERVE != 0);
+    mapping.flags.set(
+        MapFlags::LOCKED,
+        flags & libc::MAP_LOCKED != 0 || space.locks_new(),
+    );
+    let host_flags = flags & libc::MAP_TYPE | flags & known | space.lock_flag();
+    let backing = match &file {
+        Some(file) => Backing::File {
+            fd: file.fd,
+            offset,
+        },
+        None => Backing::Anonymous,
+    };
+    let start = range.start;
+    space.establish(range, mapping, host_flags, backing)?;
+    Ok(start)
+}
+
+/// Where a mapping is to go.
+struct Place {
+    address: u64,
+    len: u64,
+    flags: i32,
+    file_offset: Option<u64>,
+}
+
+impl Place {
+    fn find(&self, space: &AddressSpace) -> Result<Range<u64>, Errno> {
+        let fixed = self.flags & (libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) != 0;
+        if fixed {
+            return self.find_fixed(space);
+        }
+        if self.flags & libc::MAP_32BIT != 0 && self.address == 0 {
+            return space.find_free_low(self.len);
+        }
+        let huge = self.flags & libc::MAP_HUGETLB != 0;
+        match self.file_offset {
+            // Where the host has large pages of the file, the guest's can be
+            // large as well only if they fall together.
+            Some(offset) if !huge && self.len >= LARGE_PAGE => self.find_congruent(space, offset),
+            None if self.len.is_multiple_of(LARGE_PAGE) => {
+                space.find_free(self.len, self.address, LARGE_PAGE)
+            }
+            _ if huge => space.find_free(self.len, self.address, LARGE_PAGE),
+            _ => space.find_free(self.len, self.address, PAGE),
+        }
+    }
+
+    /// A place that is the same modulo large pages as `offset`, unless the
+    /// payload's hint can be had or there is no room.
+    fn find_congruent(&self, space: &AddressSpace, offset: u64) -> Result<Range<u64>, Errno> {
+        let plain = space.find_free(self.len, self.address, PAGE)?;
+        if self.address != 0 && plain.start == self.address & !(PAGE - 1) {
+            return Ok(plain);
+        }
+        let Ok(room) = space.find_free(self.len + LARGE_PAGE, 0, PAGE) else {
+            return Ok(plain);
+        };
+        let top = room.end - self.len;
+        let start = top - (top.wrapping_sub(offset) & (LARGE_PAGE - 1));
+        Ok(start..start + self.len)
+    }
+
+    fn find_fixed(&self, space: &AddressSpace) -> Result<Range<u64>, Errno> {
+        let range = self.address..self.address.checked_add(self.len).ok_or(Errno::ENOMEM)?;
+        if range.end > TASK_SIZE {
+            return Err(Errno::ENOMEM);
+        }
+        if !range.start.is_multiple_of(PAGE) {
+            return Err(Errno::EINVAL);
+        }
+        if range.start < MMAP_MIN {
+            return Err(Errno::EPERM);
+        }
+        if !space.arenas().contains(&range) {
+            return Err(Errno::ENOMEM);
+        }
+        let keep = self.flags & libc::MAP_FIXED_NOREPLACE != 0;
+        if keep && !space.mappings().is_free(range.clone()) {
+            return Err(Errno::EEXIST);
+        }
+        Ok(range)
+    }
+}
+
+/// A file to be mapped, by the payload's descriptor.
+struct MappedFile {
+    fd: BorrowedFd<'static>,
+    info: Arc<FileInfo>,
+}
+
+impl MappedFile {
+    fn open(call: &Call<'_>, number: i32, offset: u64) -> Result<MappedFile, Errno> {
+        let number = if call.process.fds.contains(number) {
+            -1
+        } else {
+            number
+        };
+        let fd = proc::borrow_fd(number).ok_or(Errno::EBADF)?;
+        let status = proc::file_status(fd)?;
+        if i64::try_from(offset).is_err() {
+            return Err(Errno::EOVERFLOW);
+        }
+        let info = FileInfo {
+            path: proc::file_name(fd),
+            dev: status.device,
+            ino: status.inode,
+            writable: status.writable,
+        };
+        Ok(MappedFile {
+            fd,
+            info: Arc::new(info),
+        })
+    }
+}
+
+/// The pages of a call's address and length arguments.
+///
+/// EINVAL where the address is not aligned; `beyond` where the range ends
+/// outside the payload's addresses.
+fn pages(call: &Call<'_>, beyond: Errno) -> Result<Range<u64>, Errno> {
+    let (start, len) = (call.arg(0), call.arg(1));
+    if start % PAGE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let len = len.checked_next_multiple_of(PAGE).ok_or(beyond)?;
+    match start.checked_add(len) {
+        Some(end) if end <= TASK_SIZE => Ok(start..end),
+        _ => Err(beyond),
+    }
+}
+
+/// `munmap(2)`.
+pub fn munmap(call: &mut Call<'_>) -> Outcome {
+    let unmap = || {
+        let range = pages(call, Errno::EINVAL)?;
+        if range.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        call.process.space().release(&range)?;
+        Ok(0)
+    };
+    unmap().into()
+}
+
+/// `mprotect(2)`, and `pkey_mprotect(2)` without a key.
+pub fn mprotect(call: &mut Call<'_>) -> Outcome {
+    const PROT_SEM: i32 = 8;
+    const KNOWN: i32 = libc::PROT_READ
+        | libc::PROT_WRITE
+        | libc::PROT_EXEC
+        | PROT_SEM
+        | libc::PROT_GROWSDOWN
+        | libc::PROT_GROWSUP;
+    let protect = || {
+        let protection = call.int(2);
+        let down = protection & libc::PROT_GROWSDOWN != 0;
+        let up = protection & libc::PROT_GROWSUP != 0;
+        if down && up {
+            return Err(Errno::EINVAL);
+        }
+        let mut range = pages(call, Errno::ENOMEM)?;
+        if range.is_empty() {
+            return Ok(0);
+        }
+        if protection & !KNOWN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let mut space = call.process.space();
+        if down || up {
+            let found = space.mappings().find(range.start);
+            let (whole, mapping) = found.ok_or(Errno::ENOMEM)?;
+            if up || !mapping.flags.contains(MapFlags::GROWSDOWN) {
+                return Err(Errno::EINVAL);
+            }
+            range.start = whole.start;
+        }
+        space.protect(&range, prot(protection))?;
+        Ok(0)
+    };
+    protect().into()
+}
+
+/// `pkey_mprotect(2)`: there are no protection keys.
+pub fn pkey_mprotect(call: &mut Call<'_>) -> Outcome {
+    if call.int(3) == -1 {
+        mprotect(call)
+    } else {
+        Outcome::Fail(Errno::EINVAL)
+    }
+}
+
+/// `mremap(2)`.
+pub fn mremap(call: &mut Call<'_>) -> Outcome {
+    let request = Remap {
+        old: call.arg(0),
+        old_len: call.arg(1),
+        new_len: call.arg(2),
+        flags: call.arg(3) as i32,
+        new: call.arg(4),
+    };
+    call.process.space().remap(&request).into()
+}
+
+/// `brk(2)`.
+pub fn brk(call: &mut Call<'_>) -> Outcome {
+    Outcome::Done(call.process.space().set_brk(call.arg(0)))
+}
+
+/// `madvise(2)`.
+pub fn madvise(call: &mut Call<'_>) -> Outcome {
+    let advise = || {
+        let advice = call.int(2);
+        let change = advice_change(advice)?;
+        let range = pages(call, Errno::EINVAL)?;
+        let mut space = call.process.space();
+        if let Some(change) = change {
+            space.update_mappings(&range, change);
+        }
+        on_pieces(&space, &range, |space, physical, _| {
+            space.reservation().advise(physical, advice)
+        })
+    };
+    advise().into()
+}
+
+/// Whether advice is taken, and what the mapping table keeps of it.
+fn advice_change(advice: i32) -> Result<Option<fn(&mut Mapping)>, Errno> {
+    Ok(match advice {
+        libc::MADV_HUGEPAGE => Some(|mapping| mapping.huge = Some(true)),
+        libc::MADV_NOHUGEPAGE => Some(|mapping| mapping.huge = Some(false)),
+        libc::MADV_DONTFORK => Some(|mapping| mapping.flags |= MapFlags::DONTFORK),
+        libc::MADV_DOFORK => Some(|mapping| mapping.flags -= MapFlags::DONTFORK),
+        libc::MADV_WIPEONFORK => Some(|mapping| mapping.flags |= MapFlags::WIPEONFORK),
+        libc::MADV_KEEPONFORK => Some(|mapping| mapping.flags -= MapFlags::WIPEONFORK),
+        libc::MADV_DONTDUMP => Some(|mapping| mapping.flags |= MapFlags::DONTDUMP),
+        libc::MADV_DODUMP => Some(|mapping| mapping.flags -= MapFlags::DONTDUMP),
+        libc::MADV_NORMAL
+        | libc::MADV_RANDOM
+        | libc::MADV_SEQUENTIAL
+        | libc::MADV_WILLNEED
+        | libc::MADV_DONTNEED
+        | libc::MADV_FREE
+        | libc::MADV_REMOVE
+        | libc::MADV_MERGEABLE
+        | libc::MADV_UNMERGEABLE
+        | libc::MADV_COLD
+        | libc::MADV_PAGEOUT
+        | libc::MADV_POPULATE_READ
+        | libc::MADV_POPULATE_WRITE
+        | libc::MADV_DONTNEED_LOCKED
+        | libc::MADV_COLLAPSE => None,
+        // Poisoning is for administrators, and guard pages would look to the
+        // guest like memory the host has lost: as a kernel without.
+        _ => return Err(Errno::EINVAL),
+    })
+}
+
+/// Does something with the host mapping of each mapped piece of `range`;
+/// ENOMEM at the end if there were holes, as `madvise` and `msync` have it.
+fn on_pieces(
+    space: &AddressSpace,
+    range: &Range<u64>,
+    mut work: impl FnMut(&AddressSpace, &Range<u64>, &Range<u64>) -> Result<(), Errno>,
+) -> Result<u64, Errno> {
+    let holes = !space.mappings().is_fully_mapped(range.clone());
+    for (piece, mapping) in space.mappings().iter_over(range.clone()) {
+        if mapping.kind == Kind::Vvar {
+            return Err(Errno::EINVAL);
+        }
+        let physical = space.physical_range(&piece)?;
+        work(space, &physical, &piece)?;
+    }
+    if holes { Err(Errno::ENOMEM) } else { Ok(0) }
+}
+
+/// `msync(2)`.
+pub fn msync(call: &mut Call<'_>) -> Outcome {
+    let sync = || {
+        let flags = call.int(2);
+        let both = libc::MS_ASYNC | libc::MS_SYNC;
+        if flags & !(both | libc::MS_INVALIDATE) != 0 || flags & both == both {
+            return Err(Errno::EINVAL);
+        }
+        let range = pages(call, Errno::ENOMEM)?;
+        let space = call.process.space();
+        on_pieces(&space, &range, |space, physical, _| {
+            space.reservation().sync(physical, flags)
+        })
+    };
+    sync().into()
+}
+
+/// `mincore(2)`.
+pub fn mincore(call: &mut Call<'_>) -> Outcome {
+    let resident = || {
+        let range = pages(call, Errno::ENOMEM)?;
+        let space = call.process.space();
+        // As Linux does, a page of answers at a time: the first that cannot
+        // be written ends it.
+        const CHUNK: u64 = PAGE * PAGE;
+        let mut at = call.arg(2);
+        on_pieces(&space, &range, |space, physical, _| {
+            let mut start = physical.start;
+            while start < physical.end {
+                let end = physical.end.min(start + CHUNK);
+                let pages = space.reservation().resident(&(start..end))?;
+                call.memory().write(at, &pages)?;
+                at += pages.len() as u64;
+                start = end;
+            }
+            Ok(())
+        })
+    };
+    resident().into()
+}
+
+/// `mlock(2)`.
+pub fn mlock(call: &mut Call<'_>) -> Outcome {
+    lock(call, 0).into()
+}
+
+/// `mlock2(2)`.
+pub fn mlock2(call: &mut Call<'_>) -> Outcome {
+    match call.int(2) {
+        flags @ (0 | 1) => lock(call, flags as u32).into(),
+        _ => Outcome::Fail(Errno::EINVAL),
+    }
+}
+
+fn lock(call: &Call<'_>, flags: u32) -> Result<u64, Errno> {
+    let range = unaligned_pages(call)?;
+    let mut space = call.process.space();
+    let done = on_pieces(&space, &range, |space, physical, _| {
+        space.reservation().lock(physical, flags)
+    });
+    if done.is_ok() {
+        space.update_mappings(&range, |mapping| mapping.flags |= MapFlags::LOCKED);
+    }
+    done
+}
+
+/// `munlock(2)`.
+pub fn munlock(call: &mut Call<'_>) -> Outcome {
+    let unlock = || {
+        let range = unaligned_pages(call)?;
+        let mut space = call.process.space();
+        let done = on_pieces(&space, &range, |space, physical, _| {
+            space.reservation().unlock(physical)
+        });
+        space.update_mappings(&range, |mapping| mapping.flags -= MapFlags::LOCKED);
+        done
+    };
+    unlock().into()
+}
+
+/// The locking calls round to pages themselves.
+fn unaligned_pages(call: &Call<'_>) -> Result<Range<u64>, Errno> {
+    let (start, len) = (call.arg(0), call.arg(1));
+    let end = start
+        .checked_add(len)
+        .and_then(|end| end.checked_next_multiple_of(PAGE));
+    match end {
+        Some(end) if end <= TASK_SIZE => Ok(start & !(PAGE - 1)..end),
+        Some(_) => Err(Errno::ENOMEM),
+        None => Err(Errno::EINVAL),
+    }
+}
+
+/// `mlockall(2)`: the payload's memory, not the monitor's.
+pub fn mlockall(call: &mut Call<'_>) -> Outcome {
+    let lock = || {
+        let flags = call.int(0);
+        let known = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
+        if flags == 0 || flags & !known != 0 || flags == libc::MCL_ONFAULT {
+            return Err(Errno::EINVAL);
+        }
+        let on_fault = u32::from(flags & libc::MCL_ONFAULT != 0);
+        let mut space = call.process.space();
+        if flags & libc::MCL_CURRENT != 0 {
+            let all: Vec<_> = space
+                .mappings()
+                .iter()
+                .filter(|(_, mapping)| mapping.kind != Kind::Vvar && !mapping.prot.is_empty())
+                .map(|(range, _)| range)
+                .collect();
+            for range in all {
+                let physical = space.physical_range(&range)?;
+                space.reservation().lock(&physical, on_fault)?;
+                space.update_mappings(&range, |mapping| mapping.flags |= MapFlags::LOCKED);
+            }
+        }
+        space.set_locks_new(flags & libc::MCL_FUTURE != 0);
+        Ok(0)
+    };
+    lock().into()
+}
+
+/// `munlockall(2)`.
+pub fn munlockall(call: &mut Call<'_>) -> Outcome {
+    let unlock = || {
+        let mut space = call.process.space();
+        let all: Vec<_> = space
+            .mappings()
+            .iter()
+            .filter(|(_, mapping)| mapping.flags.contains(MapFlags::LOCKED))
+            .map(|(range, _)| range)
+            .collect();
+        for range in all {
+            let physical = space.physical_range(&range)?;
+            space.reservation().unlock(&physical)?;
+            space.update_mappings(&range, |mapping| mapping.flags -= MapFlags::LOCKED);
+        }
+        space.set_locks_new(false);
+        Ok(0)
+    };
+    unlock().into()
+}

@@ -1,0 +1,64 @@
+//! The payload's system calls: one table, a generic proxy, and a file of
+//! handlers for each area.
+
+pub mod args;
+pub mod call;
+pub mod dir;
+pub mod dispatch;
+pub mod fcntl;
+pub mod file;
+pub mod flags;
+pub mod futex;
+pub mod io;
+pub mod ioctl;
+pub mod ipc;
+pub mod limits;
+pub mod list;
+pub mod mman;
+pub mod mount;
+pub mod paths;
+pub mod pipe;
+pub mod poll;
+pub mod process;
+pub mod row;
+pub mod signals;
+pub mod socket;
+pub mod sockopt;
+pub mod structs;
+pub mod table;
+pub mod trace;
+
+use crate::errno::Errno;
+
+/// What a system call comes to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It succeeded; the value for `rax`.
+    Done(u64),
+    /// It failed.
+    Fail(Errno),
+    /// Something else happens than a return to the payload.
+    Control(Control),
+}
+
+/// What happens instead of a return with a value.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Control {
+    /// The process ends with this status (0 to 255).
+    ExitGroup(u8),
+    /// This thread ends with this status.
+    ExitThread(u8),
+    /// The registers were replaced (signal return): leave them alone.
+    Untouched,
+    /// The process is killed by this signal.
+    Kill(i32),
+}
+
+impl From<Result<u64, Errno>> for Outcome {
+    fn from(result: Result<u64, Errno>) -> Outcome {
+        match result {
+            Ok(value) => Outcome::Done(value),
+            Err(errno) => Outcome::Fail(errno),
+        }
+    }
+}

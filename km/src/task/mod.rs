@@ -1,0 +1,4 @@
+//! The payload's process and threads.
+
+pub mod process;
+pub mod thread;

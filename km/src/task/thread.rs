@@ -1,0 +1,124 @@
+//! What belongs to one payload thread, beside its registers.
+
+use std::sync::atomic::AtomicU32;
+
+use crate::errno::Errno;
+use crate::signal::frame::{self, AltStack, Fault};
+use crate::sys::signal::{self, Mailbox, SigInfo};
+
+/// A payload thread.
+#[derive(Debug)]
+pub struct Thread {
+    mailbox: &'static Mailbox,
+    /// Signals the payload blocks: bit `n - 1` for signal `n`. The host
+    /// thread has the same mask, less the monitor's own signals.
+    pub mask: u64,
+    /// The mask of a call that waits with one of its own (`rt_sigsuspend`,
+    /// `ppoll` and the like): in force until a signal that ended the call is
+    /// in its handler.
+    pub temporary_mask: Option<u64>,
+    /// Where handlers with `SA_ONSTACK` run (`sigaltstack(2)`).
+    pub alt_stack: AltStack,
+    /// SIGSEGV and SIGBUS from other processes that came while the payload
+    /// blocks them, which the host does not.
+    held: Vec<SigInfo>,
+    /// The last processor exception, which signal frames tell of.
+    pub fault: Fault,
+    /// Word to clear and wake when the thread ends (`set_tid_address(2)`).
+    pub clear_child_tid: u64,
+    /// Head of the list of robust futexes (`set_robust_list(2)`).
+    pub robust_list: u64,
+}
+
+impl Thread {
+    /// The calling host thread, as a payload thread.
+    pub fn current(immediate_exit: *mut u8) -> Thread {
+        // One a thread for the life of the process, so that a late signal
+        // never finds it gone.
+        let mailbox: &'static Mailbox = Box::leak(Box::default());
+        mailbox.install(immediate_exit);
+        Thread {
+            mailbox,
+            mask: signal::mask(),
+            temporary_mask: None,
+            held: Vec::new(),
+            alt_stack: AltStack::default(),
+            fault: Fault::default(),
+            clear_child_tid: 0,
+            robust_list: 0,
+        }
+    }
+
+    /// Where signals for the thread are noted.
+    pub fn mailbox(&self) -> &'static Mailbox {
+        self.mailbox
+    }
+
+    /// Not zero while a signal waits: no host call is to begin.
+    pub fn interrupt_flag(&self) -> &'static AtomicU32 {
+        self.mailbox.interrupt()
+    }
+
+    /// Sets the stack for handlers, as `sigaltstack(2)` does when the stack
+    /// pointer is `rsp`.
+    ///
+    /// # Errors
+    ///
+    /// EPERM while it is in use, EINVAL for unknown flags, ENOMEM for one too
+    /// small.
+    pub fn set_alt_stack(&mut self, new: AltStack, rsp: u64) -> Result<(), Errno> {
+        /// The smallest stack Linux takes: room for a frame without extended
+        /// state.
+        const MINSIGSTKSZ: u64 = 2048;
+        const AUTODISARM: i32 = 1 << 31;
+        if self.alt_stack.contains(rsp) {
+            return Err(Errno::EPERM);
+        }
+        self.alt_stack = match new.flags & !AUTODISARM {
+            libc::SS_DISABLE => AltStack {
+                flags: new.flags,
+                ..AltStack::default()
+            },
+            0 | libc::SS_ONSTACK if new.size < MINSIGSTKSZ => return Err(Errno::ENOMEM),
+            0 | libc::SS_ONSTACK => new,
+            _ => return Err(Errno::EINVAL),
+        };
+        Ok(())
+    }
+
+    /// Keeps a signal back that the payload blocks and the host did not; says
+    /// whether it did.
+    pub fn hold(&mut self, info: &SigInfo) -> bool {
+        let signal = frame::signal_number(info);
+        let blocked = is_blocked(self.mask & signal::OWN, signal);
+        // Standard signals do not queue.
+        if blocked
+            && !self
+                .held
+                .iter()
+                .any(|held| frame::signal_number(held) == signal)
+        {
+            self.held.push(*info);
+        }
+        blocked
+    }
+
+    /// Sets the payload's mask, and the host thread's.
+    pub fn set_mask(&mut self, mask: u64) {
+        const UNBLOCKABLE: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1);
+        self.mask = mask & !UNBLOCKABLE;
+        let mailbox = self.mailbox;
+        self.held.retain(|info| {
+            let blocked = is_blocked(mask, frame::signal_number(info));
+            if !blocked {
+                mailbox.note(info);
+            }
+            blocked
+        });
+        signal::set_mask(self.mask);
+    }
+}
+
+fn is_blocked(mask: u64, signal: i32) -> bool {
+    u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 != 0)
+}

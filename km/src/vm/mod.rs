@@ -1,0 +1,136 @@
+//! The virtual machine: KVM's file descriptors, what the host can do, and the
+//! memory slots.
+
+pub mod cpuid;
+pub mod slots;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use kvm_bindings::KVM_API_VERSION;
+use kvm_ioctls::{Cap, Kvm, VcpuFd, VmFd};
+use thiserror::Error;
+
+use crate::fd::ReservedFds;
+use crate::sys::kvm;
+use crate::vm::cpuid::Features;
+
+/// Why no virtual machine could be made.
+#[derive(Debug, Error)]
+pub enum VmError {
+    #[error(
+        "{path} does not exist: this machine offers no KVM, or the container was started without --device {path}"
+    )]
+    NoDevice { path: PathBuf },
+    #[error(
+        "no permission to open {path}: add your user to the group that owns it (usually \"kvm\")"
+    )]
+    NoPermission { path: PathBuf },
+    #[error("cannot open {path}: {source}")]
+    Open { path: PathBuf, source: io::Error },
+    #[error("{path} is not a KVM device, or speaks another version of its interface")]
+    NotKvm { path: PathBuf },
+    #[error("this host's KVM lacks {capability}, which km needs")]
+    Missing { capability: &'static str },
+    #[error("KVM refused {what}: {source}")]
+    Refused {
+        what: &'static str,
+        source: io::Error,
+    },
+}
+
+impl VmError {
+    fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> VmError {
+        move |error| VmError::Refused {
+            what,
+            source: io::Error::from_raw_os_error(error.errno()),
+        }
+    }
+}
+
+/// A virtual machine without memory or processors.
+#[derive(Debug)]
+pub struct Vm {
+    fd: VmFd,
+    features: Features,
+    slots: u32,
+}
+
+impl Vm {
+    /// Opens the device and makes a virtual machine.
+    ///
+    /// # Errors
+    ///
+    /// Where the device is missing, may not be opened, or lacks a capability.
+    pub fn open(device: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
+        let kvm = open_device(device)?;
+        if kvm.get_api_version() != KVM_API_VERSION as i32 {
+            return Err(VmError::NotKvm {
+                path: device.to_owned(),
+            });
+        }
+        for (cap, capability) in [
+            (Cap::UserMemory, "KVM_CAP_USER_MEMORY"),
+            (Cap::SyncRegs, "KVM_CAP_SYNC_REGS"),
+            (Cap::ReadonlyMem, "KVM_CAP_READONLY_MEM"),
+            (Cap::ImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"),
+            (Cap::Xcrs, "KVM_CAP_XCRS"),
+        ] {
+            if !kvm.check_extension(cap) {
+                return Err(VmError::Missing { capability });
+            }
+        }
+        let features = Features::of(&kvm).map_err(VmError::refused("to tell its CPU features"))?;
+        let slots = kvm.get_nr_memslots() as u32;
+        let fd = kvm::create_vm(&kvm, fds).map_err(|source| VmError::Refused {
+            what: "a virtual machine",
+            source,
+        })?;
+        Ok(Vm {
+            fd,
+            features,
+            slots,
+        })
+    }
+
+    pub fn fd(&self) -> &VmFd {
+        &self.fd
+    }
+
+    /// How many memory slots the host allows.
+    pub fn max_slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// What the guest's processors can do.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// A new virtual processor.
+    ///
+    /// # Errors
+    ///
+    /// From `KVM_CREATE_VCPU`.
+    pub fn create_vcpu(&self, id: u32, fds: &ReservedFds) -> Result<VcpuFd, VmError> {
+        kvm::create_vcpu(&self.fd, id, fds).map_err(|source| VmError::Refused {
+            what: "a virtual processor",
+            source,
+        })
+    }
+}
+
+fn open_device(device: &Path) -> Result<Kvm, VmError> {
+    let path = device.to_owned();
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(device);
+    let file = file.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => VmError::NoDevice { path },
+        io::ErrorKind::PermissionDenied => VmError::NoPermission { path },
+        _ => VmError::Open { path, source },
+    })?;
+    Ok(kvm::device(OwnedFd::from(file)))
+}

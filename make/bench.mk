@@ -1,0 +1,22 @@
+# Speed and size: build/bench.json and a table. `make bench ARGS="--only hello"`
+# passes options on; see `km-bench --help`.
+
+BENCH_DIR    := build/bench
+BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Werror
+BENCH_GUESTS := $(patsubst benches/guests/%.c,$(BENCH_DIR)/%,$(wildcard benches/guests/*.c))
+KM_BENCH     := target/x86_64-unknown-linux-gnu/release/km-bench
+
+$(BENCH_DIR)/%: benches/guests/%.c benches/guests/bench.h
+	@mkdir -p $(@D)
+	musl-gcc $(BENCH_CFLAGS) -o $@ $<
+
+.PHONY: bench bench-quick bench-build
+
+bench-build: $(BENCH_GUESTS)
+	cargo build --release -p km -p km-bench
+
+bench: bench-build ## Measure km against native, its floors and other sandboxes
+	$(KM_BENCH) $(ARGS)
+
+bench-quick: bench-build ## The same with few repetitions
+	$(KM_BENCH) --quick $(ARGS)

@@ -1,0 +1,26 @@
+# Real programs, each a folder of payloads/ with its own Makefile.
+
+PAYLOADS := $(patsubst payloads/%/Makefile,%,$(wildcard payloads/*/Makefile))
+
+payload_make = $(MAKE) --no-print-directory -C payloads/$(1) \
+	BUILD=$(abspath $(BUILD)) KM=$(abspath $(KM))
+
+.PHONY: payloads check-payloads demo \
+	$(PAYLOADS:%=payload-%) $(PAYLOADS:%=check-payload-%)
+
+payloads: $(PAYLOADS:%=payload-%) ## Build the payloads; one of them: payload-NAME
+
+$(PAYLOADS:%=payload-%): payload-%:
+	+@$(call payload_make,$*)
+
+check-payloads: $(PAYLOADS:%=check-payload-%) ## Run the payloads natively and under km; one: check-payload-NAME
+
+$(PAYLOADS:%=check-payload-%): check-payload-%: km
+	+@$(call payload_make,$*) check
+
+# Steps in their order, whatever -j says.
+demo: ## Set up, build km and Lua from its Debian source, run Lua under km
+	@$(MAKE) --no-print-directory setup-demo
+	@$(MAKE) --no-print-directory km
+	@$(MAKE) --no-print-directory payload-lua
+	@payloads/demo $(BUILD)/payloads/lua $(KM)

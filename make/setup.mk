@@ -1,0 +1,25 @@
+# The Debian and Ubuntu packages that building and testing need. When all are
+# there this costs one look and says nothing; SETUP=skip leaves the machine as
+# it is (other distributions, no right to install).
+
+# Building km and a C payload.
+SETUP_PACKAGES_DEMO := gcc libc6-dev make musl-tools linux-libc-dev dpkg-dev
+
+# All payloads (tcl puts sqlite's source together, busybox comes as bzip2), C++
+# guest programs, the emulated AMD host (zstd: Ubuntu's modules), and the
+# distribution's own programs that are run under km.
+SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
+	bzip2 tcl \
+	g++ python3-pip \
+	qemu-system-x86 zstd \
+	coreutils grep gzip jq perl python3 xz-utils
+
+SETUP ?= install
+
+.PHONY: setup setup-demo
+
+setup: ## Install what building and testing need (apt-get)
+	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(SETUP_PACKAGES_TEST)
+
+setup-demo:
+	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(SETUP_PACKAGES_DEMO)

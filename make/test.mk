@@ -1,0 +1,35 @@
+# Tests. `make test FILTER=guest::hello` runs the trials whose names contain
+# that text, and nothing else; tests/README.md says how they are named.
+
+FILTER ?=
+RUNNER = BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' cargo run --quiet --package km-tests --
+# What the runner needs at hand, whatever it is asked for.
+RUNNER_NEEDS := km guests
+
+.PHONY: test test-unit test-kvm test-svm lint
+
+# One after the other, so that the output can be read; the runner's summary is
+# the last line.
+ifeq ($(FILTER),)
+test: ## Run every check and test, on this host and on the emulated AMD host
+	$(MAKE) --no-print-directory setup lint
+	$(MAKE) --no-print-directory test-unit
+	$(MAKE) --no-print-directory $(RUNNER_NEEDS) payloads svm-kernel
+	$(RUNNER)
+else
+test: $(RUNNER_NEEDS) payloads svm-kernel
+	$(RUNNER) '$(FILTER)'
+endif
+
+lint: ## Check formatting, and let clippy look at everything
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+test-unit: ## Run the unit and property tests
+	cargo test --workspace
+
+test-kvm: $(RUNNER_NEEDS) ## Run the tests that use this host's /dev/kvm
+	$(RUNNER) '::kvm'
+
+test-svm: $(RUNNER_NEEDS) svm-kernel ## Run the tests on the emulated AMD host
+	$(RUNNER) '::svm'

@@ -1,0 +1,55 @@
+//! What the machine a job runs on must have.
+//!
+//! A need is one word: `root`, `cpu:FLAG` (a flag of `/proc/cpuinfo`), or the
+//! absolute path of something that must exist.
+
+use std::path::Path;
+
+/// The first of `needs` that this machine does not meet.
+pub fn lacks(needs: &[String]) -> Option<String> {
+    needs.iter().find(|need| !has(need)).cloned()
+}
+
+/// Whether `need` is written as described above.
+pub fn is_need(need: &str) -> bool {
+    need == "root" || need.starts_with("cpu:") || need.starts_with('/')
+}
+
+fn has(need: &str) -> bool {
+    if need == "root" {
+        return rustix::process::geteuid().is_root();
+    }
+    match need.strip_prefix("cpu:") {
+        Some(flag) => cpu_flags().iter().any(|known| known == flag),
+        None => Path::new(need).exists(),
+    }
+}
+
+/// The processor's flags as the kernel names them.
+pub fn cpu_flags() -> Vec<String> {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("flags")?.split_once(':'));
+    flags.map_or_else(Vec::new, |(_, flags)| {
+        flags.split_whitespace().map(Into::into).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_flag_or_path_is_lacked() {
+        assert_eq!(lacks(&["cpu:sse2".into(), "/proc/self".into()]), None);
+        assert_eq!(
+            lacks(&["cpu:sse2".into(), "cpu:abacus".into()]),
+            Some("cpu:abacus".into())
+        );
+        assert_eq!(
+            lacks(&["/no/such/path".into()]),
+            Some("/no/such/path".into())
+        );
+    }
+}
