@@ -102,6 +102,14 @@ pub fn auxv(kind: u64) -> u64 {
     unsafe { libc::getauxval(kind) }
 }
 
+/// Whether the kernel can make CPUID fault in ring 3 (`arch_prctl(2)`,
+/// `ARCH_CPUID_SET`).
+pub fn can_fault_cpuid() -> bool {
+    const ARCH_CPUID_SET: libc::c_long = 0x1012;
+    // SAFETY: 1 says that CPUID is not to fault, as is so from the start.
+    (unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_CPUID_SET, 1) }) == 0
+}
+
 /// Whether addresses of new programs are random: not under
 /// `setarch -R`, nor where the administrator turned it off.
 pub fn randomises_addresses() -> bool {

@@ -7,6 +7,7 @@ use kvm_bindings::{CpuId, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 use kvm_ioctls::Kvm;
 
 use crate::errno::Errno;
+use crate::sys::proc;
 
 /// Extended state components a payload may use (SDM volume 1, section 13.1):
 /// x87, SSE, AVX, and the three of AVX-512. Not AMX, whose permission model
@@ -128,18 +129,20 @@ impl Features {
     pub fn of(kvm: &Kvm) -> Result<Features, kvm_ioctls::Error> {
         if !has_virtualisation() {
             // Asking KVM would cost more than the machine itself: where the
-            // processor is virtual, each CPUID is an exit.
-            return Ok(Features::new(own_leaves(), false));
+            // processor is virtual, each CPUID is an exit. And the payload
+            // runs on the processor as it is, whatever KVM knows of it.
+            let intercepted = proc::can_fault_cpuid();
+            return Ok(Features::new(own_leaves(intercepted), intercepted));
         }
         let supported = kvm.get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES)?;
         Ok(Features::new(supported.as_slice().to_vec(), true))
     }
 
-    /// From the leaves a guest may have. Without `hardware` support for
-    /// virtualisation, control registers are the host's.
-    fn new(mut entries: Vec<kvm_cpuid_entry2>, hardware: bool) -> Features {
+    /// From the leaves a guest may have. Where CPUID is not `intercepted`,
+    /// control registers are the host's as well.
+    fn new(mut entries: Vec<kvm_cpuid_entry2>, intercepted: bool) -> Features {
         entries.retain(|entry| !HYPERVISOR.contains(&entry.function));
-        if hardware {
+        if intercepted {
             complete(&mut entries);
         }
         let find = |leaf: u32, index: u32| {
@@ -149,7 +152,7 @@ impl Features {
                 .copied()
                 .unwrap_or_default()
         };
-        let has = |register: u32, bit: u32| hardware && register >> bit & 1 != 0;
+        let has = |register: u32, bit: u32| intercepted && register >> bit & 1 != 0;
         let xcr0 = u64::from(find(0xd, 0).eax) & XCR0;
         let mut features = Features {
             cpuid: Vec::new(),
@@ -223,41 +226,68 @@ fn state_size(entries: &[kvm_cpuid_entry2], xcr0: u64) -> u32 {
         .fold(LEGACY_AND_HEADER, u32::max)
 }
 
-/// Whether the processor can run guests itself. One that cannot does not
-/// intercept CPUID either: ring 3 of the guest sees the processor as it is.
+/// Whether the processor can run guests itself. One that cannot intercepts
+/// CPUID only where it can make it fault; else ring 3 of the guest sees the
+/// processor as it is.
 fn has_virtualisation() -> bool {
     const VMX: u32 = 1 << 5;
     const SVM: u32 = 1 << 2;
     __cpuid(1).ecx & VMX != 0 || __cpuid(0x8000_0001).ecx & SVM != 0
 }
 
-/// The leaves KVM itself goes by, as the monitor sees them.
-fn own_leaves() -> Vec<kvm_cpuid_entry2> {
-    let simple = [0, 1, 0x8000_0000, 0x8000_0001, 0x8000_0008].map(|leaf| (leaf, 0, 0));
-    let indexed = [
-        (7, 0),
-        (0xd, 0),
-        (0xd, 1),
-        (0xd, 2),
-        (0xd, 5),
-        (0xd, 6),
-        (0xd, 7),
-    ]
-    .map(|(leaf, index)| (leaf, index, KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
-    let entry = |(function, index, flags)| {
-        let CpuidResult { eax, ebx, ecx, edx } = __cpuid_count(function, index);
-        kvm_cpuid_entry2 {
-            function,
-            index,
-            flags,
-            eax,
-            ebx,
-            ecx,
-            edx,
-            ..Default::default()
+/// Leaves and sub-leaves KVM itself goes by.
+const NEEDED: &[(u32, &[u32])] = &[
+    (0, &[]),
+    (1, &[]),
+    (7, &[0]),
+    (0xd, &[0, 1, 2, 5, 6, 7]),
+    (0x8000_0000, &[]),
+    (0x8000_0001, &[]),
+    (0x8000_0008, &[]),
+];
+
+/// Leaves that only the payload looks at: caches, topology, frequencies, the
+/// processor's name.
+const TOLD: &[(u32, &[u32])] = &[
+    (2, &[]),
+    (4, &[0, 1, 2, 3]),
+    (6, &[]),
+    (7, &[1, 2]),
+    (0xb, &[0, 1]),
+    (0x15, &[]),
+    (0x16, &[]),
+    (0x8000_0005, &[]),
+    (0x8000_0006, &[]),
+    (0x8000_0007, &[]),
+];
+
+/// The processor as the monitor sees it, less leaves that nobody will see.
+fn own_leaves(intercepted: bool) -> Vec<kvm_cpuid_entry2> {
+    let told = if intercepted { TOLD } else { &[] };
+    let mut leaves = Vec::new();
+    for (function, indices) in NEEDED.iter().chain(told) {
+        if indices.is_empty() {
+            leaves.push(own_leaf(*function, 0, 0));
         }
-    };
-    simple.into_iter().chain(indexed).map(entry).collect()
+        for index in *indices {
+            leaves.push(own_leaf(*function, *index, KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
+        }
+    }
+    leaves
+}
+
+fn own_leaf(function: u32, index: u32, flags: u32) -> kvm_cpuid_entry2 {
+    let CpuidResult { eax, ebx, ecx, edx } = __cpuid_count(function, index);
+    kvm_cpuid_entry2 {
+        function,
+        index,
+        flags,
+        eax,
+        ebx,
+        ecx,
+        edx,
+        ..Default::default()
+    }
 }
 
 /// What KVM leaves to the monitor is the host's own: whether the package has
@@ -273,17 +303,7 @@ fn complete(entries: &mut Vec<kvm_cpuid_entry2>) {
         return;
     }
     entries.retain(|entry| !NAME.contains(&entry.function));
-    entries.extend(NAME.map(|function| {
-        let CpuidResult { eax, ebx, ecx, edx } = __cpuid(function);
-        kvm_cpuid_entry2 {
-            function,
-            eax,
-            ebx,
-            ecx,
-            edx,
-            ..Default::default()
-        }
-    }));
+    entries.extend(NAME.map(|function| own_leaf(function, 0, 0)));
 }
 
 fn policy(mut entry: kvm_cpuid_entry2, xcr0: u64, state_size: u32) -> kvm_cpuid_entry2 {
