@@ -6,7 +6,7 @@ BENCH_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Werror
 BENCH_GUESTS := $(patsubst benches/guests/%.c,$(BENCH_DIR)/%,$(wildcard benches/guests/*.c))
 KM_BENCH     := target/x86_64-unknown-linux-gnu/release/km-bench
 
-$(BENCH_DIR)/%: benches/guests/%.c benches/guests/bench.h
+$(BENCH_DIR)/%: benches/guests/%.c $(wildcard benches/guests/*.h)
 	@mkdir -p $(@D)
 	musl-gcc $(BENCH_CFLAGS) -o $@ $<
 

@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::process::parent_id;
 use std::time::{Duration, Instant};
 
-use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_msr_entry, kvm_regs};
+use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, kvm_regs};
 use kvm_ioctls::{Kvm, SyncReg, VcpuExit, VcpuFd};
 use vm_memory::{Bytes, GuestAddress, GuestRegionMmap, MemoryRegionAddress};
 
 use crate::image::{self, PORT, Program, Trap};
 use crate::sys::Machine;
+use crate::vcpu::Setup;
 
 const GETPPID: u64 = 110;
 
@@ -89,10 +90,12 @@ impl Laps {
     }
 }
 
-/// A VM whose vCPU has made its first call and waits for the answer.
+/// A VM whose vCPU has made its first call and waits for the answer. Where it was given further
+/// ones, the one added last is meant.
 #[derive(Debug)]
 pub struct BareVm {
     machine: Machine,
+    setup: Setup,
     trap: Trap,
     registers: Registers,
     entry: Entry,
@@ -140,10 +143,12 @@ impl BareVm {
             .create_vcpu()
             .map_err(kvm_error("KVM_CREATE_VCPU"))?;
         laps.lap("KVM_CREATE_VCPU + mmap");
-        set_up_vcpu(vcpu, &cpuid, registers, laps)?;
+        let setup = Setup::new(vcpu, cpuid, registers, laps)?;
+        setup.apply(vcpu, laps)?;
 
         let mut vm = Self {
             machine,
+            setup,
             trap,
             registers,
             entry: Entry::Ring0,
@@ -229,9 +234,7 @@ impl BareVm {
 
     /// The memory added last.
     pub fn last_region(&self) -> Result<&GuestRegionMmap, Error> {
-        self.machine
-            .last_memory()
-            .ok_or_else(|| Error::Exit("no memory".to_owned()))
+        self.machine.last_memory().ok_or_else(no_memory)
     }
 
     /// The registers as of the last call, to be read.
@@ -241,28 +244,43 @@ impl BareVm {
 
     /// Answers a call with what `answer` makes of the registers, and runs to the next one.
     pub fn resume(&mut self, answer: impl FnOnce(&mut kvm_regs)) -> Result<(), Error> {
-        let entry = self.entry;
-        let vcpu = self.vcpu()?;
-        let regs = &mut vcpu.sync_regs_mut().regs;
-        answer(regs);
-        go_back(regs, entry);
-        vcpu.set_sync_dirty_reg(SyncReg::Register);
-        self.run_to_trap()
+        let (entry, trap) = (self.entry, self.trap);
+        resume(self.vcpu()?, entry, trap, answer)
+    }
+
+    /// Makes a further vCPU and sets it up; it starts the guest's code from the beginning.
+    pub fn add_vcpu(&mut self, laps: &mut Laps) -> Result<(), Error> {
+        let vcpu = self
+            .machine
+            .create_vcpu()
+            .map_err(kvm_error("KVM_CREATE_VCPU"))?;
+        laps.lap("KVM_CREATE_VCPU + mmap");
+        self.setup.apply(vcpu, laps)
+    }
+
+    pub fn run_to_trap(&mut self) -> Result<(), Error> {
+        let trap = self.trap;
+        run_to_trap(self.vcpu()?, trap)
+    }
+
+    /// All vCPUs, for threads of their own.
+    pub fn lanes(&mut self) -> Result<Vec<Lane<'_>>, Error> {
+        let (entry, trap) = (self.entry, self.trap);
+        let (vcpus, memory) = self.machine.split();
+        let memory = memory.ok_or_else(no_memory)?;
+        let lanes = vcpus.iter_mut().map(move |vcpu| Lane {
+            vcpu,
+            memory,
+            entry,
+            trap,
+        });
+        Ok(lanes.collect())
     }
 
     fn vcpu(&mut self) -> Result<&mut VcpuFd, Error> {
         self.machine
-            .vcpu()
+            .last_vcpu()
             .ok_or_else(|| Error::Exit("no vCPU".to_owned()))
-    }
-
-    fn run_to_trap(&mut self) -> Result<(), Error> {
-        let trap = self.trap;
-        match self.vcpu()?.run().map_err(kvm_error("KVM_RUN"))? {
-            VcpuExit::IoOut(PORT, _) if trap != Trap::SyscallMmio => Ok(()),
-            VcpuExit::MmioWrite(image::MMIO, _) if trap == Trap::SyscallMmio => Ok(()),
-            exit => Err(Error::Exit(format!("{exit:?}"))),
-        }
     }
 
     /// What a monitor does between two entries: number from the registers, the host's own system
@@ -284,6 +302,56 @@ impl BareVm {
             Registers::SyncedReadOnly => serve(&mut vcpu.sync_regs().regs, entry)?,
         }
         Ok(())
+    }
+}
+
+fn no_memory() -> Error {
+    Error::Exit("no memory".to_owned())
+}
+
+/// One vCPU of several, each of which has made a call.
+#[derive(Debug)]
+pub struct Lane<'vm> {
+    vcpu: &'vm mut VcpuFd,
+    memory: &'vm GuestRegionMmap,
+    entry: Entry,
+    trap: Trap,
+}
+
+impl Lane<'_> {
+    /// The registers as of the last call, to be read.
+    pub fn registers(&self) -> kvm_regs {
+        self.vcpu.sync_regs().regs
+    }
+
+    pub fn resume(&mut self, answer: impl FnOnce(&mut kvm_regs)) -> Result<(), Error> {
+        resume(self.vcpu, self.entry, self.trap, answer)
+    }
+
+    /// The VM's first 2 MiB.
+    pub fn memory(&self) -> &GuestRegionMmap {
+        self.memory
+    }
+}
+
+fn resume(
+    vcpu: &mut VcpuFd,
+    entry: Entry,
+    trap: Trap,
+    answer: impl FnOnce(&mut kvm_regs),
+) -> Result<(), Error> {
+    let regs = &mut vcpu.sync_regs_mut().regs;
+    answer(regs);
+    go_back(regs, entry);
+    vcpu.set_sync_dirty_reg(SyncReg::Register);
+    run_to_trap(vcpu, trap)
+}
+
+fn run_to_trap(vcpu: &mut VcpuFd, trap: Trap) -> Result<(), Error> {
+    match vcpu.run().map_err(kvm_error("KVM_RUN"))? {
+        VcpuExit::IoOut(PORT, _) if trap != Trap::SyscallMmio => Ok(()),
+        VcpuExit::MmioWrite(image::MMIO, _) if trap == Trap::SyscallMmio => Ok(()),
+        exit => Err(Error::Exit(format!("{exit:?}"))),
     }
 }
 
@@ -317,66 +385,4 @@ fn guest_memory(trap: Trap, program: Program) -> Result<GuestRegionMmap, Error> 
             .map_err(|error| Error::Memory(Box::new(error)))?;
     }
     Ok(region)
-}
-
-fn set_up_vcpu(
-    vcpu: &mut VcpuFd,
-    cpuid: &CpuId,
-    registers: Registers,
-    laps: &mut Laps,
-) -> Result<(), Error> {
-    vcpu.set_cpuid2(cpuid)
-        .map_err(kvm_error("KVM_SET_CPUID2"))?;
-    laps.lap("KVM_SET_CPUID2");
-
-    let mut sregs = vcpu.get_sregs().map_err(kvm_error("KVM_GET_SREGS"))?;
-    laps.lap("KVM_GET_SREGS");
-    image::set_system_registers(&mut sregs);
-    vcpu.set_sregs(&sregs).map_err(kvm_error("KVM_SET_SREGS"))?;
-    laps.lap("KVM_SET_SREGS");
-
-    let mut xcrs = vcpu.get_xcrs().map_err(kvm_error("KVM_GET_XCRS"))?;
-    laps.lap("KVM_GET_XCRS");
-    // What KVM puts into CPUID leaf 0xd is what XCR0 may hold.
-    let supported = cpuid
-        .as_slice()
-        .iter()
-        .find(|entry| entry.function == 0xd && entry.index == 0)
-        .map_or(1, |entry| u64::from(entry.eax));
-    xcrs.nr_xcrs = 1;
-    xcrs.xcrs[0].xcr = 0;
-    // x87, SSE, AVX and AVX-512 state, as far as the host has them.
-    xcrs.xcrs[0].value = supported & 0b1110_0111;
-    vcpu.set_xcrs(&xcrs).map_err(kvm_error("KVM_SET_XCRS"))?;
-    laps.lap("KVM_SET_XCRS");
-
-    let entries = image::MSRS.map(|(index, data)| kvm_msr_entry {
-        index,
-        data,
-        ..Default::default()
-    });
-    let msrs = Msrs::from_entries(&entries).map_err(|error| Error::Exit(format!("{error:?}")))?;
-    let set = vcpu.set_msrs(&msrs).map_err(kvm_error("KVM_SET_MSRS"))?;
-    if set != entries.len() {
-        return Err(Error::Exit(format!(
-            "MSR {:#x} refused",
-            entries[set].index
-        )));
-    }
-    laps.lap("KVM_SET_MSRS (3)");
-
-    vcpu.set_regs(&kvm_regs {
-        rip: image::CODE,
-        rsp: image::STACK_TOP,
-        rflags: 2,
-        ..Default::default()
-    })
-    .map_err(kvm_error("KVM_SET_REGS"))?;
-    laps.lap("KVM_SET_REGS");
-
-    vcpu.set_sync_valid_reg(SyncReg::Register);
-    if registers == Registers::SyncedWithSystem {
-        vcpu.set_sync_valid_reg(SyncReg::SystemRegister);
-    }
-    Ok(())
 }

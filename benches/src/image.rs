@@ -24,6 +24,8 @@ pub const MMIO: u64 = 0x40_0000;
 pub const SIZE: usize = 2 << 20;
 pub const CODE: u64 = 0x8000;
 pub const STACK_TOP: u64 = 0xa000;
+/// A word that every vCPU can write to.
+pub const WORD: u64 = STACK;
 /// Where a data slot goes, and how large it may be: what one page directory holds.
 pub const DATA: u64 = 1 << 30;
 pub const DATA_SIZE: usize = 1 << 30;
@@ -123,6 +125,9 @@ pub enum Program {
     /// An endless loop of this system call with what the registers hold, as the guest `blocks`
     /// does: r10, the offset, grows by rdx up to r8, and is zero again.
     Blocks(u8),
+    /// One call, and then what the guest `pingpong` does for ever: while the word at rdi is not
+    /// r8d, a call with rsi = 0; then it is made r9d, and a call with rsi = 1 follows.
+    PingPong,
 }
 
 impl Program {
@@ -158,6 +163,28 @@ impl Program {
                     &advance,
                     &compare,
                     &jump_back,
+                    &start_over,
+                ]
+                .concat()
+            }
+            Self::PingPong => {
+                let look = [0x8b, 0x07, 0x44, 0x39, 0xc0]; // mov (%rdi), %eax; cmp %r8d, %eax
+                let jump_ahead = [0x74, 6]; // je, over the call to wait
+                let wait = [0x31, 0xf6]; // xor %esi, %esi
+                let look_again = [0xeb, back(13)]; // jmp
+                let pass_on = [0x44, 0x89, 0x0f]; // mov %r9d, (%rdi)
+                let wake = [0xbe, 1, 0, 0, 0]; // mov $1, %esi
+                let start_over = [0xeb, back(25)]; // jmp
+                [
+                    &call[..],
+                    &look,
+                    &jump_ahead,
+                    &wait,
+                    &call,
+                    &look_again,
+                    &pass_on,
+                    &wake,
+                    &call,
                     &start_over,
                 ]
                 .concat()
@@ -210,7 +237,7 @@ fn page_table() -> [u64; 12] {
 fn data_directory(program: Program) -> [u64; 512] {
     let rights = match program {
         Program::Sum => USER | NO_EXECUTE,
-        Program::Getppid | Program::Blocks(_) => USER | WRITABLE | NO_EXECUTE,
+        Program::Getppid | Program::Blocks(_) | Program::PingPong => USER | WRITABLE | NO_EXECUTE,
     };
     let mut directory = [0; 512];
     for (page, entry) in (DATA..).step_by(2 << 20).zip(&mut directory) {

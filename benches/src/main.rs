@@ -7,11 +7,15 @@ mod costs;
 mod file_floors;
 mod image;
 mod measures;
+mod process_floors;
 mod report;
 mod runner;
 mod sample;
 mod session;
 mod sys;
+mod target;
+mod thread_floors;
+mod vcpu;
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -24,9 +28,11 @@ use serde_json::json;
 use bare::{BareVm, Registers};
 use image::Trap;
 use measures::MEASURES;
+use process_floors::BARE_PROCESS;
 use report::{Host, chain};
 use runner::Runner;
 use session::{DataFile, Outcome, Session};
+use target::{FLOOR, KM, NATIVE, ROUND_TRIP};
 
 /// A run failed or printed something else than it should.
 const EXIT_FAILED: u8 = 1;
@@ -37,9 +43,6 @@ const EXIT_INCOMPLETE: u8 = 3;
 
 /// Set for the copy of this program that has its own view of the cgroup file system.
 const PRIVATE_MOUNTS: &str = "KM_BENCH_PRIVATE_MOUNTS";
-
-/// The word that makes this program the floor of `hello`.
-pub const BARE_PROCESS: &str = "--bare-process";
 
 /// Measures km against native runs, the floor that KVM sets, and other sandboxes.
 ///
@@ -55,8 +58,13 @@ struct Options {
     #[arg(long)]
     quick: bool,
 
-    /// Only this measure (may be given several times); the names are in the JSON file
-    #[arg(long, value_name = "NAME", value_parser = MEASURES.map(|measure| measure.name))]
+    /// Only these measures; the names are in the JSON file
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        value_parser = MEASURES.map(|measure| measure.name)
+    )]
     only: Vec<String>,
 
     /// Where the figures go, with every single sample
@@ -86,7 +94,7 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|word| word == BARE_PROCESS)
     {
-        return bare_process();
+        return process_floors::main(std::env::args().skip(2));
     }
     let options = Options::parse();
     if options.kvm_costs {
@@ -97,14 +105,6 @@ fn main() -> ExitCode {
         enter_private_mounts();
     }
     measure(&options, peers)
-}
-
-/// Builds the bare VM, runs to its first call, exits: the floor of starting a program.
-fn bare_process() -> ExitCode {
-    match BareVm::new(Trap::SyscallOut, Registers::Synced) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => fail(EXIT_FAILED, &chain(&error)),
-    }
 }
 
 fn measure(options: &Options, peers: Vec<Runner>) -> ExitCode {
@@ -175,13 +175,13 @@ fn measure(options: &Options, peers: Vec<Runner>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Other sandboxes may fail; native runs, km and the floor may not. Where the CPU has what the
+/// Other sandboxes may fail; native runs, km and the floors may not. Where the CPU has what the
 /// guest needs, km must have it as well.
 fn went_wrong(outcome: &Outcome) -> bool {
-    let column = |name| outcome.columns.iter().find(|column| column.name == name);
-    let skipped_natively = column("native").is_some_and(|native| native.skipped);
-    ["native", "km", "floor"].into_iter().any(|name| {
-        column(name)
+    let skipped_natively = outcome.column(NATIVE).is_some_and(|native| native.skipped);
+    [NATIVE, KM, FLOOR, ROUND_TRIP].into_iter().any(|name| {
+        outcome
+            .column(name)
             .is_some_and(|column| column.samples.is_err() && !(column.skipped && skipped_natively))
     })
 }

@@ -1,4 +1,6 @@
-//! What is measured, and what was promised.
+//! What is measured, and what was promised of it.
+
+use crate::target::{Target, Unit};
 
 /// What a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,98 +13,19 @@ pub enum Sample {
     IdleMemory,
 }
 
-/// How numbers are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    Nanoseconds,
-    Microseconds,
-    Milliseconds,
-    Mebibytes,
-    /// The guest measured the time of one MiB.
-    GibibytesPerSecond,
-}
-
-impl Unit {
-    pub fn show(self, raw: f64) -> String {
-        match self {
-            Self::Nanoseconds => format!("{raw:.1} ns"),
-            Self::Microseconds => format!("{:.2} µs", raw / 1e3),
-            Self::Milliseconds => format!("{:.2} ms", raw / 1e6),
-            Self::Mebibytes => format!("{:.2} MiB", raw / 1024.0),
-            Self::GibibytesPerSecond => format!("{:.2} GiB/s", 1e9 / 1024.0 / raw),
-        }
-    }
-}
-
-/// A promise. The other columns are compared pair by pair.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
-    /// km − native is at most this.
-    Above(f64),
-    /// km / native is at most this.
-    Times(f64),
-    /// native / km is at least this: the share of native speed that is left.
-    Speed(f64),
-    /// km / floor is at most this.
-    TimesFloor(f64),
-    /// km / the other sandbox is at most this.
-    TimesPeer(&'static str, f64),
-}
-
-impl Target {
-    /// One number from a sample of km and the sample of the other side next to it.
-    pub fn combine(self, km: f64, other: f64) -> f64 {
-        match self {
-            Self::Above(_) => km - other,
-            Self::Times(_) | Self::TimesFloor(_) | Self::TimesPeer(..) => km / other,
-            Self::Speed(_) => other / km,
-        }
-    }
-
-    pub fn met(self, value: f64) -> bool {
-        match self {
-            Self::Above(most)
-            | Self::Times(most)
-            | Self::TimesFloor(most)
-            | Self::TimesPeer(_, most) => value <= most,
-            Self::Speed(least) => value >= least,
-        }
-    }
-
-    pub fn show_value(self, unit: Unit, value: f64) -> String {
-        match self {
-            Self::Above(_) => Signed(value, unit).to_string(),
-            _ => format!("{value:.3}"),
-        }
-    }
-
-    pub fn show(self, unit: Unit) -> String {
-        match self {
-            Self::Above(most) => format!("≤ native + {}", unit.show(most)),
-            Self::Times(most) => format!("≤ {most} × native"),
-            Self::Speed(least) => format!("≥ {least} of native"),
-            Self::TimesFloor(most) => format!("≤ {most} × floor"),
-            Self::TimesPeer(peer, most) => format!("≤ {most} × {peer}"),
-        }
-    }
-}
-
-/// A difference: the sign goes before the number and the unit behind it.
-struct Signed(f64, Unit);
-
-impl std::fmt::Display for Signed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sign = if self.0 < 0.0 { "−" } else { "+" };
-        write!(f, "{sign}{}", self.1.show(self.0.abs()))
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
     /// A process that builds the bare VM, runs to its first call and exits.
     Process,
+    /// Such a process, run with the guest's own words, does with child processes what the guest
+    /// does.
+    Children,
     /// Round trips of the bare VM.
     RoundTrip,
+    /// A further vCPU of the bare VM, of this many in a row.
+    Vcpu(Amount),
+    /// Two vCPUs of the bare VM do what the guest `pingpong` does, this many times.
+    PingPong(Amount),
     /// The bare VM reads the data file, mapped as its memory.
     MapRead,
     /// The bare VM has the data file read or written, in blocks of 1 MiB.
@@ -117,7 +40,7 @@ pub enum Direction {
 }
 
 /// A number for a full run and one for a quick run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount(pub u64, pub u64);
 
 impl Amount {
@@ -133,6 +56,8 @@ pub enum Word {
     Number(Amount),
     /// The path of the data file.
     Data,
+    /// The path of another guest.
+    Guest(&'static str),
 }
 
 #[derive(Debug)]
@@ -144,7 +69,8 @@ pub struct Measure {
     pub words: &'static [Word],
     pub sample: Sample,
     pub unit: Unit,
-    /// The first is the one in the table's own row; those against a peer follow below it.
+    /// The first is the one in the table's own row; those against a peer follow below it. With
+    /// none, the figures are only shown.
     pub targets: &'static [Target],
     pub floor: Option<Floor>,
     pub pairs: Amount,
@@ -154,6 +80,11 @@ pub struct Measure {
 
 /// For how many milliseconds blocks are read or written, at least.
 pub const BLOCKS_LIMIT: Amount = Amount(500, 100);
+
+/// How many threads are alive at once.
+const NEW_THREADS: Amount = Amount(64, 64);
+const TURNS: Amount = Amount(2000, 500);
+const CHILDREN: Amount = Amount(50, 20);
 
 const MILLISECOND: f64 = 1e6;
 const MEBIBYTE_IN_KIB: f64 = 1024.0;
@@ -172,7 +103,23 @@ const COMPUTE: Measure = Measure {
     peer_runs: Amount(3, 1),
 };
 
-pub const MEASURES: [Measure; 12] = [
+/// What takes microseconds, most of it in system calls.
+const CALLS: Measure = Measure {
+    unit: Unit::Microseconds,
+    pairs: Amount(15, 5),
+    ..COMPUTE
+};
+
+/// What makes child processes. No other sandbox takes part: a container holds no second program,
+/// and an emulator would hand it to the host.
+const LAUNCH: Measure = Measure {
+    floor: Some(Floor::Children),
+    pairs: Amount(15, 5),
+    peer_runs: Amount(0, 0),
+    ..COMPUTE
+};
+
+pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "hello",
         title: "static hello, start to exit",
@@ -214,6 +161,14 @@ pub const MEASURES: [Measure; 12] = [
         title: "integer loop",
         guest: "integer",
         words: &[Word::Number(Amount(3, 1))],
+        ..COMPUTE
+    },
+    Measure {
+        name: "parallel",
+        title: "integer loop on 2 threads",
+        guest: "integer",
+        words: &[Word::Number(Amount(3, 1)), Word::Fixed("2")],
+        targets: &[Target::Speed(0.97)],
         ..COMPUTE
     },
     Measure {
@@ -277,6 +232,73 @@ pub const MEASURES: [Measure; 12] = [
         ..COMPUTE
     },
     Measure {
+        name: "thread-new",
+        title: "thread create + join, each a new one",
+        guest: "thread",
+        words: &[Word::Fixed("new"), Word::Number(NEW_THREADS)],
+        targets: &[Target::FloorsAbove(1.3)],
+        floor: Some(Floor::Vcpu(NEW_THREADS)),
+        pairs: Amount(30, 10),
+        ..CALLS
+    },
+    Measure {
+        name: "thread-reused",
+        title: "thread create + join, one after the other",
+        guest: "thread",
+        words: &[Word::Fixed("reused"), Word::Number(Amount(1000, 200))],
+        targets: &[Target::RoundTripsAbove(3.0)],
+        ..CALLS
+    },
+    Measure {
+        name: "pingpong",
+        title: "futex ping-pong, one way: wake + wait",
+        guest: "pingpong",
+        words: &[Word::Number(TURNS)],
+        targets: &[Target::RoundTripsAbove(2.0)],
+        floor: Some(Floor::PingPong(TURNS)),
+        ..CALLS
+    },
+    Measure {
+        name: "signal",
+        title: "signal to self: kill, handler, return",
+        guest: "signal",
+        words: &[Word::Number(Amount(200, 50))],
+        targets: &[Target::RoundTrips(5.0)],
+        ..CALLS
+    },
+    Measure {
+        name: "fork",
+        title: "fork + exit + wait",
+        guest: "launch",
+        words: &[Word::Fixed("fork"), Word::Number(CHILDREN)],
+        targets: &[Target::Above(3.0 * MILLISECOND)],
+        ..LAUNCH
+    },
+    Measure {
+        name: "exec",
+        title: "fork + exec + wait, static hello",
+        guest: "launch",
+        words: &[
+            Word::Fixed("exec"),
+            Word::Number(CHILDREN),
+            Word::Guest("hello"),
+        ],
+        targets: &[Target::Above(5.0 * MILLISECOND)],
+        ..LAUNCH
+    },
+    Measure {
+        name: "spawn",
+        title: "posix_spawn + wait, static hello",
+        guest: "launch",
+        words: &[
+            Word::Fixed("spawn"),
+            Word::Number(CHILDREN),
+            Word::Guest("hello"),
+        ],
+        targets: &[],
+        ..LAUNCH
+    },
+    Measure {
         name: "idle",
         title: "private memory of an idle process",
         guest: "idle",
@@ -292,30 +314,6 @@ pub const MEASURES: [Measure; 12] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets_compare_the_right_way_round() {
-        let speed = Target::Speed(0.98);
-        assert!(speed.met(speed.combine(100.0, 99.0)));
-        assert!(!speed.met(speed.combine(100.0, 97.0)));
-        let times = Target::Times(1.2);
-        assert!(times.met(times.combine(119.0, 100.0)));
-        assert!(!times.met(times.combine(121.0, 100.0)));
-        let above = Target::Above(5.0);
-        assert!(above.met(above.combine(15.0, 10.0)));
-        assert!(!above.met(above.combine(15.5, 10.0)));
-    }
-
-    #[test]
-    fn units() {
-        assert_eq!(Unit::Milliseconds.show(2_500_000.0), "2.50 ms");
-        assert_eq!(Unit::Mebibytes.show(3072.0), "3.00 MiB");
-        // One MiB in 100 µs.
-        assert_eq!(Unit::GibibytesPerSecond.show(100_000.0), "9.77 GiB/s");
-        let above = Target::Above(1.0);
-        assert_eq!(above.show_value(Unit::Milliseconds, -1e6), "−1.00 ms");
-        assert_eq!(above.show_value(Unit::Milliseconds, 1e6), "+1.00 ms");
-    }
 
     #[test]
     fn names_are_unique() {

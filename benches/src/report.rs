@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::costs::Cost;
-use crate::measures::{Sample, Target};
-use crate::sample::{median, median_of_pairs};
+use crate::measures::Sample;
+use crate::sample::{median, median_of_rounds};
 use crate::session::Outcome;
+use crate::target::{FLOOR, KM, NATIVE, ROUND_TRIP, Target};
 
 /// An error and its causes on one line.
 pub fn chain(error: &dyn Error) -> String {
@@ -50,24 +51,31 @@ impl Host {
     }
 }
 
-/// A promise with what became of it; `None` where the other side was not measured.
+/// A promise with what became of it; `None` where a column it speaks of was not measured.
 fn judge(outcome: &Outcome, target: Target) -> Option<(f64, bool)> {
-    let other = match target {
-        Target::Above(_) | Target::Times(_) | Target::Speed(_) => "native",
-        Target::TimesFloor(_) => "floor",
-        Target::TimesPeer(peer, _) => peer,
+    let km = outcome.samples(KM)?;
+    let column = |name: Option<&str>, otherwise: f64| match name {
+        Some(name) => outcome.samples(name).map(<[f64]>::to_vec),
+        None => Some(vec![otherwise; km.len()]),
     };
-    let (km, other) = (outcome.samples("km")?, outcome.samples(other)?);
-    let value = median_of_pairs(km, other, |km, other| target.combine(km, other))?;
+    let (base, scale) = (column(target.base(), 0.0)?, column(target.scale(), 1.0)?);
+    let value = median_of_rounds(km, &base, &scale, |km, base, scale| {
+        target.combine(km, base, scale)
+    })?;
     Some((value, target.met(value)))
 }
 
 pub fn table(outcomes: &[Outcome], peers: &[&'static str]) -> String {
-    let mut header = vec!["measure", "native", "km", "ratio", "target", "met", "floor"];
-    header.extend(peers);
+    // Behind the promises, the columns that are no side of every comparison.
+    let mut others = vec![FLOOR];
+    let has_round_trip = |outcome: &Outcome| outcome.column(ROUND_TRIP).is_some();
+    others.extend(outcomes.iter().any(has_round_trip).then_some(ROUND_TRIP));
+    others.extend(peers);
+    let mut header = vec!["measure", NATIVE, KM, "ratio", "target", "met"];
+    header.extend(&others);
     let mut rows = vec![header.iter().map(|word| (*word).to_owned()).collect()];
     for outcome in outcomes {
-        rows.extend(table_rows(outcome, peers));
+        rows.extend(table_rows(outcome, &others));
     }
     let mut text = aligned(&rows);
     for outcome in outcomes {
@@ -83,44 +91,45 @@ pub fn table(outcomes: &[Outcome], peers: &[&'static str]) -> String {
     text
 }
 
-fn table_rows(outcome: &Outcome, peers: &[&'static str]) -> Vec<Vec<String>> {
+fn table_rows(outcome: &Outcome, others: &[&'static str]) -> Vec<Vec<String>> {
     let measure = outcome.measure;
+    let nothing = || "–".to_owned();
     let cell = |name: &str| {
-        let Some(column) = outcome.columns.iter().find(|column| column.name == name) else {
-            return "–".to_owned();
+        let Some(column) = outcome.column(name) else {
+            return nothing();
         };
         match &column.samples {
-            Ok(samples) => {
-                median(samples).map_or_else(|| "–".to_owned(), |value| measure.unit.show(value))
-            }
+            Ok(samples) => median(samples).map_or_else(nothing, |value| measure.unit.show(value)),
             Err(_) if column.skipped => "skipped".to_owned(),
             Err(_) => "failed".to_owned(),
         }
     };
-    let mut rows = Vec::new();
-    for (index, target) in measure.targets.iter().enumerate() {
-        let judged = judge(outcome, *target);
-        if index > 0 && judged.is_none() {
-            continue;
-        }
-        let (value, met) = match judged {
+    // What comes of a promise, its text, and whether it is kept.
+    let promise = |target: Target| {
+        let (value, met) = match judge(outcome, target) {
             Some((value, met)) => (
                 target.show_value(measure.unit, value),
                 if met { "yes" } else { "NO" }.to_owned(),
             ),
-            None => ("–".to_owned(), "–".to_owned()),
+            None => (nothing(), nothing()),
         };
-        let mut row = if index == 0 {
-            vec![measure.title.to_owned(), cell("native"), cell("km")]
-        } else {
-            vec![String::new(); 3]
-        };
-        row.extend([value, target.show(measure.unit), met]);
-        if index == 0 {
-            row.push(cell("floor"));
-            row.extend(peers.iter().map(|peer| cell(peer)));
+        [value, target.show(measure.unit), met]
+    };
+    let first = measure.targets.first();
+    let mut row = vec![measure.title.to_owned(), cell(NATIVE), cell(KM)];
+    row.extend(first.map_or_else(
+        || [nothing(), nothing(), nothing()],
+        |first| promise(*first),
+    ));
+    row.extend(others.iter().map(|name| cell(name)));
+
+    let mut rows = vec![row];
+    for target in measure.targets.iter().skip(1) {
+        if judge(outcome, *target).is_some() {
+            let mut row = vec![String::new(); 3];
+            row.extend(promise(*target));
+            rows.push(row);
         }
-        rows.push(row);
     }
     rows
 }
@@ -240,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_is_judged_pair_by_pair() {
+    fn a_promise_is_judged_round_by_round() {
         let good = outcome(&[3e6, 4e6, 5e6]);
         assert_eq!(judge(&good, Target::Above(2.5e6)), Some((2e6, true)));
         let bad = outcome(&[4e6, 5e6, 6e6]);

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use crate::bundle;
 use crate::measures::Sample;
+use crate::process_floors::BARE_PROCESS;
+use crate::target::{FLOOR, KM, NATIVE};
 
 /// The guest's own word for "this CPU, as I see it, cannot do that".
 const EXIT_SKIPPED: i32 = 77;
@@ -35,7 +37,7 @@ pub enum Error {
 pub enum Runner {
     Native,
     Km(PathBuf),
-    /// This program itself, as a process that builds the bare VM and exits.
+    /// This program itself, as a process that has the bare VM.
     BareProcess(PathBuf),
     Qemu(PathBuf),
     Crun(PathBuf),
@@ -56,9 +58,9 @@ pub struct Guest {
 impl Runner {
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Native => "native",
-            Self::Km(_) => "km",
-            Self::BareProcess(_) => "floor",
+            Self::Native => NATIVE,
+            Self::Km(_) => KM,
+            Self::BareProcess(_) => FLOOR,
             Self::Qemu(_) => "qemu-x86_64",
             Self::Crun(_) => "crun",
             Self::Runsc(_) => "runsc",
@@ -99,7 +101,7 @@ impl Runner {
             Self::Qemu(path) => with_guest(path, &[]),
             Self::BareProcess(path) => {
                 let mut command = Command::new(path);
-                command.arg(crate::BARE_PROCESS);
+                command.arg(BARE_PROCESS).args(&guest.args);
                 command
             }
             Self::Crun(path) => container(path, &[], guest),

@@ -1,4 +1,4 @@
-//! Medians, plain and pair by pair.
+//! Medians, plain and round by round.
 
 /// The middle value; `None` of nothing.
 pub fn median(values: &[f64]) -> Option<f64> {
@@ -12,11 +12,17 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// The median of what `combine` makes of each pair. Two values of one pair were measured next to
+/// The median of what `combine` makes of each round. The values of one round were measured next to
 /// each other, so that a machine that grows slower over the run does not change the outcome.
-pub fn median_of_pairs(a: &[f64], b: &[f64], combine: impl Fn(f64, f64) -> f64) -> Option<f64> {
-    let pairs: Vec<f64> = a.iter().zip(b).map(|(a, b)| combine(*a, *b)).collect();
-    median(&pairs)
+pub fn median_of_rounds(
+    a: &[f64],
+    b: &[f64],
+    c: &[f64],
+    combine: impl Fn(f64, f64, f64) -> f64,
+) -> Option<f64> {
+    let rounds = a.iter().zip(b).zip(c);
+    let values: Vec<f64> = rounds.map(|((a, b), c)| combine(*a, *b, *c)).collect();
+    median(&values)
 }
 
 #[cfg(test)]
@@ -32,11 +38,13 @@ mod tests {
     }
 
     #[test]
-    fn pairs_cancel_drift() {
+    fn rounds_cancel_drift() {
         // Twice as slow throughout, while the machine itself slows down tenfold.
         let native = [1.0, 2.0, 5.0, 10.0];
         let km = [2.0, 4.0, 10.0, 20.0];
-        assert_eq!(median_of_pairs(&km, &native, |k, n| k / n), Some(2.0));
-        assert_eq!(median_of_pairs(&km, &[], |k, n| k / n), None);
+        let unit = [1.0; 4];
+        let ratio = |k, n, u| k / n / u;
+        assert_eq!(median_of_rounds(&km, &native, &unit, ratio), Some(2.0));
+        assert_eq!(median_of_rounds(&km, &[], &unit, ratio), None);
     }
 }

@@ -9,8 +9,11 @@ use crate::bare::{self, BareVm, Registers};
 use crate::file_floors::{self, Blocks};
 use crate::image::Trap;
 use crate::measures::{BLOCKS_LIMIT, Floor, Measure, Sample, Word};
+use crate::process_floors::THIS_PROGRAM;
 use crate::report::chain;
 use crate::runner::{self, Guest, Runner};
+use crate::target::{FLOOR, ROUND_TRIP};
+use crate::thread_floors;
 
 /// From here on, another sandbox is run once and not several times.
 const SLOW_PEER: Duration = Duration::from_secs(5);
@@ -31,10 +34,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
     /// The samples of a column, if it has any.
     pub fn samples(&self, name: &str) -> Option<&[f64]> {
-        let column = self.columns.iter().find(|column| column.name == name)?;
-        column.samples.as_deref().ok()
+        self.column(name)?.samples.as_deref().ok()
     }
 }
 
@@ -56,6 +62,8 @@ enum Source {
     RoundTrip(Box<BareVm>),
     MapRead(PathBuf),
     Blocks(Box<Blocks>, Duration),
+    Vcpus(u64),
+    PingPong(u64),
 }
 
 impl Session {
@@ -120,26 +128,33 @@ impl Session {
         sources.extend(self.km.clone().map(|path| of(Runner::Km(path), pairs)));
         match measure.floor.filter(|_| self.kvm) {
             None => {}
-            Some(Floor::Process) => {
-                // This program is open as long as it runs, so the link is always good.
-                sources.push(of(Runner::BareProcess("/proc/self/exe".into()), pairs));
+            Some(Floor::Process | Floor::Children) => {
+                sources.push(of(Runner::BareProcess(THIS_PROGRAM.into()), pairs));
             }
-            Some(Floor::RoundTrip) => {
-                let vm = BareVm::new(Trap::SyscallOut, Registers::Synced)
-                    .map(|vm| Source::RoundTrip(Box::new(vm)));
-                sources.push(("floor", vm, pairs));
+            Some(Floor::RoundTrip) => sources.push((FLOOR, Source::round_trip(), pairs)),
+            Some(Floor::Vcpu(count)) => {
+                let source = Source::Vcpus(count.of(self.quick));
+                sources.push((FLOOR, Ok(source), pairs));
+            }
+            Some(Floor::PingPong(turns)) => {
+                let source = Source::PingPong(turns.of(self.quick));
+                sources.push((FLOOR, Ok(source), pairs));
             }
             Some(Floor::MapRead) => {
                 let path = guest.data.clone().unwrap_or_default();
-                sources.push(("floor", Ok(Source::MapRead(path)), pairs));
+                sources.push((FLOOR, Ok(Source::MapRead(path)), pairs));
             }
             Some(Floor::Blocks(direction)) => {
                 let path = guest.data.as_deref().unwrap_or(Path::new(""));
                 let limit = Duration::from_millis(BLOCKS_LIMIT.of(self.quick));
                 let blocks = Blocks::new(path, direction)
                     .map(|blocks| Source::Blocks(Box::new(blocks), limit));
-                sources.push(("floor", blocks, pairs));
+                sources.push((FLOOR, blocks, pairs));
             }
+        }
+        let mut scales = measure.targets.iter().filter_map(|target| target.scale());
+        if self.kvm && scales.any(|scale| scale == ROUND_TRIP) {
+            sources.push((ROUND_TRIP, Source::round_trip(), pairs));
         }
         if peer_runs > 0 {
             sources.extend(self.peers.iter().cloned().map(|peer| of(peer, peer_runs)));
@@ -154,6 +169,7 @@ impl Session {
             args.push(match word {
                 Word::Fixed(word) => (*word).to_owned(),
                 Word::Number(amount) => amount.of(self.quick).to_string(),
+                Word::Guest(name) => self.guests.join(name).to_string_lossy().into_owned(),
                 Word::Data => {
                     let path = self.data.create(self.quick)?;
                     let text = path.to_string_lossy().into_owned();
@@ -179,6 +195,11 @@ fn trouble(error: &runner::Error) -> Trouble {
 }
 
 impl Source {
+    fn round_trip() -> Result<Self, bare::Error> {
+        let vm = BareVm::new(Trap::SyscallOut, Registers::Synced)?;
+        Ok(Self::RoundTrip(Box::new(vm)))
+    }
+
     /// One run that does not count: it fills caches, and shows whether it works at all.
     fn warm_up(&mut self, measure: &Measure, guest: &Guest) -> Result<f64, Trouble> {
         if let Self::Runner(runner) = self {
@@ -193,20 +214,19 @@ impl Source {
     }
 
     fn sample(&mut self, measure: &Measure, guest: &Guest) -> Result<f64, Trouble> {
-        match self {
-            Self::Runner(runner) => runner
-                .sample(guest, measure.sample)
-                .map_err(|error| trouble(&error)),
-            Self::RoundTrip(vm) => vm
-                .round_trip(Duration::from_millis(100))
-                .map_err(|error| (chain(&error), false)),
-            Self::MapRead(path) => {
-                file_floors::map_read(path).map_err(|error| (chain(&error), false))
+        let of_bare_vm = match self {
+            Self::Runner(runner) => {
+                return runner
+                    .sample(guest, measure.sample)
+                    .map_err(|error| trouble(&error));
             }
-            Self::Blocks(blocks, limit) => blocks
-                .nanoseconds_each(*limit)
-                .map_err(|error| (chain(&error), false)),
-        }
+            Self::RoundTrip(vm) => vm.round_trip(Duration::from_millis(100)),
+            Self::MapRead(path) => file_floors::map_read(path),
+            Self::Blocks(blocks, limit) => blocks.nanoseconds_each(*limit),
+            Self::Vcpus(count) => thread_floors::further_vcpus(*count),
+            Self::PingPong(turns) => thread_floors::ping_pong(*turns),
+        };
+        of_bare_vm.map_err(|error| (chain(&error), false))
     }
 }
 

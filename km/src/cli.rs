@@ -61,6 +61,15 @@ pub struct Cli {
     #[arg(long)]
     pub strace: bool,
 
+    /// Follow the payload's children with --strace and --stats.
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+
+    /// Send the output of --strace and --stats to FILE; with --follow, of each
+    /// process to FILE.PID.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
     /// At the end, print how often the payload left the virtual machine and
     /// why, and each system call's count and times.
     #[arg(long)]
@@ -122,6 +131,8 @@ impl Cli {
             km_log_to: LOG_TO.into(),
             verbose: None,
             strace: false,
+            follow: false,
+            output: None,
             stats: false,
             memory: None,
             device: DEVICE.into(),

@@ -4,32 +4,56 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cli::Cli;
 use crate::error::Error;
-use crate::sys::proc;
+use crate::task::exec::Inherited;
 
 /// Everything a run of km needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RunConfig {
     pub payload: PathBuf,
     pub argv: Vec<OsString>,
     pub env: Vec<OsString>,
-    pub device: PathBuf,
-    pub memory: Option<u64>,
-    pub randomise: bool,
-    pub strace: bool,
-    pub stats: bool,
-    pub dump_shutdown: bool,
-    pub log: LogConfig,
+    pub options: Options,
+    /// Where km's own log goes.
+    pub log: LogTo,
     /// Where the payload's output goes instead.
     pub log_to: Option<PathBuf>,
+    /// What the program that executes this one hands over.
+    pub inherited: Option<Inherited>,
 }
 
-/// km's own log.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    pub filter: String,
-    pub to: LogTo,
+/// Options that hold for all programs the payload executes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Options {
+    pub device: PathBuf,
+    pub memory: Option<u64>,
+    /// Never randomise addresses.
+    pub fixed_addresses: bool,
+    pub strace: bool,
+    pub stats: bool,
+    /// With the payload's children.
+    pub follow: bool,
+    /// Where `strace` and `stats` go, if not to the log.
+    pub report: Option<PathBuf>,
+    pub dump_shutdown: bool,
+    /// Of km's own log.
+    pub log_filter: Option<String>,
+}
+
+impl Options {
+    /// The file the calling process reports to.
+    pub fn report_path(&self) -> Option<PathBuf> {
+        let path = self.report.clone()?;
+        if !self.follow {
+            return Some(path);
+        }
+        let mut name = path.into_os_string();
+        name.push(format!(".{}", std::process::id()));
+        Some(name.into())
+    }
 }
 
 /// Where km's own log goes.
@@ -53,23 +77,31 @@ impl RunConfig {
             payload,
             argv: cli.payload,
             env: environment(&cli.env, cli.copyenv, std::env::vars_os()),
-            device: cli.device,
-            memory: cli.memory,
-            randomise: !cli.no_aslr && proc::randomises_addresses(),
-            strace: cli.strace,
-            stats: cli.stats,
-            dump_shutdown: cli.dump_shutdown,
-            log: LogConfig {
-                filter: cli.verbose.unwrap_or_else(|| "warn".to_owned()),
-                to: match cli.km_log_to {
-                    path if path == Path::new("stderr") => LogTo::Stderr,
-                    path if path == Path::new("none") => LogTo::Nowhere,
-                    path => LogTo::File(path),
-                },
+            options: Options {
+                device: cli.device,
+                memory: cli.memory,
+                fixed_addresses: cli.no_aslr,
+                strace: cli.strace,
+                stats: cli.stats,
+                follow: cli.follow,
+                report: cli.output.map(absolute),
+                dump_shutdown: cli.dump_shutdown,
+                log_filter: cli.verbose,
+            },
+            log: match cli.km_log_to {
+                path if path == Path::new("stderr") => LogTo::Stderr,
+                path if path == Path::new("none") => LogTo::Nowhere,
+                path => LogTo::File(path),
             },
             log_to: cli.log_to,
+            inherited: None,
         })
     }
+}
+
+/// A path that holds wherever the payload goes.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Where the payload is: a path as it stands; a bare name in the current

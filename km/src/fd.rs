@@ -38,6 +38,11 @@ impl ReservedFds {
         })
     }
 
+    /// The range that the monitor before this one chose.
+    pub fn inherited((start, end): (i32, i32)) -> ReservedFds {
+        ReservedFds { range: start..end }
+    }
+
     /// Whether `fd` is one of the monitor's numbers.
     pub fn contains(&self, fd: i32) -> bool {
         self.range.contains(&fd)

@@ -15,9 +15,9 @@
 //! `syscall`.
 //!
 //! Threads: one host thread a payload thread, which owns its vCPU and
-//! `Thread`. Lock order: `Process::actions`, then `Process::space`, then the
-//! system area's, then an output's. No lock is held over `KVM_RUN` or a host
-//! call that can block.
+//! `Thread`. Lock order: `Process::actions`, then the machine's processors,
+//! then its space, then the system area's, then an output's. No lock is held
+//! over `KVM_RUN`, a host call that can block, or `World::stop`.
 
 // A payload can get an errno or a signal, never a panic of the monitor.
 #![cfg_attr(
@@ -50,37 +50,41 @@ mod task;
 mod vcpu;
 mod vm;
 
-use std::mem::ManuallyDrop;
-
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, SyscallList};
 use crate::config::RunConfig;
 use crate::error::Error;
-use crate::sys::proc;
-use crate::vcpu::run::End;
+use crate::task::exec;
 
-/// The program: its exit code. A payload killed by a signal takes km with it.
+/// The program: its exit code, where it does not come to run a payload.
 pub fn main() -> u8 {
-    let cli = match Cli::from_args(std::env::args_os().collect()) {
+    let args: Vec<_> = std::env::args_os().collect();
+    if let Some(config) = exec::inherited(&args) {
+        return complain(&match config {
+            Ok(config) => start(config),
+            Err(errno) => Error::Memory(errno),
+        });
+    }
+    let cli = match Cli::from_args(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     if let Some(format) = cli.syscalls {
         return print_syscalls(format);
     }
-    match start(cli) {
-        Ok(End::Signal(signal)) => proc::die_by_signal(signal),
-        Ok(End::Exit(status)) => proc::exit(status),
-        Ok(End::Failed(failure)) => complain(&Error::Stopped(failure)),
-        Err(error) => complain(&error),
-    }
+    complain(&match RunConfig::new(cli) {
+        Ok(config) => start(config),
+        Err(error) => error,
+    })
 }
 
-fn start(cli: Cli) -> Result<End, Error> {
-    // The process ends with the payload: the kernel takes down at once what
-    // would be dropped here piece by piece.
-    ManuallyDrop::new(monitor::build(RunConfig::new(cli)?)?).run()
+/// Runs the payload; returns only with an error.
+fn start(config: RunConfig) -> Error {
+    match monitor::build(config) {
+        Ok(launch) => launch.run(),
+        Err(error) => error,
+    }
 }
 
 fn complain(error: &Error) -> u8 {

@@ -6,10 +6,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::config::Options;
 use crate::fd::ReservedFds;
 
 /// A place to write lines to, on a descriptor the payload cannot touch.
@@ -45,6 +46,32 @@ impl Output {
         Output::file(Path::new("/dev/null"), fds)
     }
 
+    /// A descriptor inherited from the program that executed this one.
+    pub fn inherited(fd: OwnedFd) -> Output {
+        Output(Arc::new(Mutex::new(File::from(fd))))
+    }
+
+    /// The number of its descriptor.
+    pub fn descriptor(&self) -> i32 {
+        self.lock().as_raw_fd()
+    }
+
+    /// In a new process: writes to a file of its own, where processes have
+    /// such.
+    pub fn renew_for(&self, options: &Options, fds: &ReservedFds) {
+        let Some(path) = options.report_path() else {
+            return;
+        };
+        match Output::file(&path, fds) {
+            Ok(own) => std::mem::swap(&mut *self.lock(), &mut *own.lock()),
+            Err(error) => ::log::warn!("cannot write to {}: {error}", path.display()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn new(file: File) -> io::Result<Output> {
         Ok(Output(Arc::new(Mutex::new(file))))
     }
@@ -52,18 +79,21 @@ impl Output {
     /// Writes `text`, in one piece where the file allows. A log that cannot
     /// be written is no reason to disturb the payload.
     pub fn write(&self, text: &str) {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.lock();
         let _ = file.write_all(text.as_bytes());
     }
 }
 
+/// What is logged without a word from the user.
+const DEFAULT_FILTER: &str = "warn";
+
 /// Sends the log to `output`. `filter` is in `env_logger`'s syntax: a level,
 /// or `target=level` pairs.
-pub fn start(output: Output, filter: &str) {
+pub fn start(output: Output, filter: Option<&str>) {
     let pipe = Pipe(output);
     let mut builder = env_logger::Builder::new();
     builder
-        .parse_filters(filter)
+        .parse_filters(filter.unwrap_or(DEFAULT_FILTER))
         .target(env_logger::Target::Pipe(Box::new(pipe)));
     builder.format(|out, record| {
         let target = record.target().trim_start_matches("km::");

@@ -1,38 +1,36 @@
 //! The central path: build a virtual machine around a payload, and run it.
 
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{LogTo, RunConfig};
+use crate::config::{LogTo, Options, RunConfig};
 use crate::error::Error;
+use crate::exit_code;
 use crate::fd::ReservedFds;
 use crate::loader::{self, Layout, Target};
 use crate::log::{self, Output};
 use crate::mem::guest::GuestMemory;
 use crate::mem::layout::Arenas;
-use crate::mem::pagetable::{PageTables, Pages};
-use crate::mem::space::AddressSpace;
-use crate::mem::system::SystemArea;
-use crate::shim::Shim;
+use crate::signal::action::Actions;
 use crate::signal::frame::XState;
-use crate::stats::Stats;
 use crate::sys::map::Reservation;
-use crate::sys::proc;
-use crate::syscall::dispatch::Payload;
+use crate::sys::{proc, signal};
+use crate::syscall::limits::AddressLimits;
+use crate::task::clone::run_thread;
+use crate::task::exec::Inherited;
+use crate::task::machine::{Machine, Processor};
 use crate::task::process::{Identity, Parts, Process};
 use crate::task::thread::Thread;
-use crate::vcpu::Vcpu;
-use crate::vcpu::exit::Failure;
-use crate::vcpu::run::{End, run};
 use crate::vm::Vm;
-use crate::vm::slots::Slots;
 
 /// A payload about to run.
 #[derive(Debug)]
-pub struct Machine {
+pub struct Launch {
     process: Arc<Process>,
-    vcpu: Vcpu,
-    output: Output,
-    dump_shutdown: bool,
+    thread: Thread,
+    processor: Processor,
 }
 
 /// Builds everything a payload needs, up to its first instruction.
@@ -40,18 +38,45 @@ pub struct Machine {
 /// # Errors
 ///
 /// Where the payload cannot be loaded, or the host lacks what km needs.
-pub fn build(config: RunConfig) -> Result<Machine, Error> {
-    let target = loader::resolve(&config.payload, config.argv.clone())?;
-    let fds = ReservedFds::choose().map_err(Error::Descriptors)?;
-    let output = start_log(&config, &fds)?;
-
-    let vm = Arc::new(Vm::open(&config.device, &fds)?);
-    let (mut space, shim) = build_memory(&vm, config.memory)?;
-    let layout = Layout {
-        env: config.env.clone(),
-        randomise: config.randomise,
+pub fn build(config: RunConfig) -> Result<Launch, Error> {
+    let RunConfig {
+        payload,
+        argv,
+        env,
+        options,
+        log,
+        log_to,
+        inherited,
+    } = config;
+    let execfn = match &inherited {
+        Some(inherited) => inherited.execfn.clone(),
+        None => payload.as_os_str().to_owned(),
     };
-    let entry = loader::load(&target, &layout, &mut space, vm.features())?;
+    let target = loader::resolve(&payload, &execfn, argv)?;
+    let Surroundings {
+        fds,
+        image,
+        output,
+        report,
+        vm,
+        limits,
+        mask,
+        ignored,
+    } = match inherited {
+        Some(mut inherited) => {
+            // The program is open now.
+            drop(inherited.way.take());
+            Surroundings::inherited(inherited, &options)?
+        }
+        None => Surroundings::new(&log, &options)?,
+    };
+    let machine = build_memory(&vm, options.memory, &fds)?;
+    let layout = Layout {
+        env,
+        randomise: !options.fixed_addresses && proc::randomises_addresses(),
+        stack_limit: limits.all().stack.soft,
+    };
+    let entry = loader::load(&target, &layout, &mut machine.space(), vm.features())?;
 
     ::log::debug!(
         "{}: enters at {:#x}, stack at {:#x}",
@@ -61,19 +86,18 @@ pub fn build(config: RunConfig) -> Result<Machine, Error> {
     );
 
     // After the memory: slots are cheaper while there is no processor.
-    let page = {
-        let (tables, mut pages) = space.machine();
-        shim.vcpu_page(tables, &mut pages)?
-    };
-    let mut vcpu = Vcpu::new(vm.create_vcpu(0, &fds)?, &vm, &shim, page, space.root())?;
-    let registers = vcpu.replace_registers();
+    let mut processor = machine.processor()?;
+    let registers = processor.vcpu.replace_registers();
     registers.rip = entry.rip;
     registers.rsp = entry.stack.sp;
-    show_payload(&target, &entry, &space);
+    show_payload(&target, &execfn, &entry, &machine.memory);
 
+    let mut thread = Thread::new(processor.mailbox, machine.world.admit());
+    thread.mask = mask;
     let process = Process::new(Parts {
-        space,
+        machine: Arc::new(machine),
         fds,
+        limits,
         xstate: XState {
             features: vm.features().xcr0(),
             size: vm.features().state_size(),
@@ -82,88 +106,109 @@ pub fn build(config: RunConfig) -> Result<Machine, Error> {
             exe: target.program.absolute(),
             auxv: entry.auxv,
         },
-        trace: config.strace.then(|| output.clone()),
-        stats: config.stats.then(Stats::default),
-    });
-    redirect_output(&config)?;
-    Ok(Machine {
-        process: Arc::new(process),
-        vcpu,
+        options: Arc::new(options),
+        image: Arc::new(image),
         output,
-        dump_shutdown: config.dump_shutdown,
+        report,
+        actions: Actions::inherited(ignored),
+    });
+    redirect_output(log_to.as_deref())?;
+    Ok(Launch {
+        process: Arc::new(process),
+        thread,
+        processor,
     })
 }
 
-impl Machine {
+impl Launch {
     /// Runs the payload to its end, on the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// Where the virtual machine fails.
-    pub fn run(&mut self) -> Result<End, Error> {
-        let thread = Thread::current(self.vcpu.immediate_exit());
-        let mut payload = Payload::new(Arc::clone(&self.process), thread);
-        let end = run(&mut self.vcpu, &mut payload)?;
-        if let Some(stats) = &self.process.stats {
-            self.output.write(&stats.report());
-        }
-        match end {
-            End::Failed(failure) => Err(self.stopped(failure)),
-            end => Ok(end),
-        }
-    }
-
-    fn stopped(&self, failure: Failure) -> Error {
-        if self.dump_shutdown {
-            self.output.write(&format!("{}\n", self.vcpu.describe()));
-        }
-        Error::Stopped(failure)
+    pub fn run(mut self) -> ! {
+        self.thread.settle(self.processor.vcpu.immediate_exit());
+        self.thread.set_mask(self.thread.mask);
+        run_thread(self.process, self.thread, self.processor);
+        // The first thread ends the process, or itself.
+        proc::exit(exit_code::MONITOR)
     }
 }
 
-fn start_log(config: &RunConfig, fds: &ReservedFds) -> Result<Output, Error> {
-    let output = match &config.log.to {
+/// What a payload's process has around its program.
+struct Surroundings {
+    fds: ReservedFds,
+    image: OwnedFd,
+    output: Output,
+    report: Output,
+    vm: Arc<Vm>,
+    limits: AddressLimits,
+    mask: u64,
+    ignored: u64,
+}
+
+impl Surroundings {
+    /// Those of a program that a user starts.
+    fn new(log: &LogTo, options: &Options) -> Result<Surroundings, Error> {
+        let fds = ReservedFds::choose().map_err(Error::Descriptors)?;
+        let output = open_log(log, &fds)?;
+        log::start(output.clone(), options.log_filter.as_deref());
+        let report = match options.report_path() {
+            None => output.clone(),
+            Some(path) => {
+                Output::file(&path, &fds).map_err(|source| Error::Output { path, source })?
+            }
+        };
+        let image = proc::own_image().and_then(|image| fds.adopt(image));
+        Ok(Surroundings {
+            image: image.map_err(Error::Descriptors)?,
+            vm: Arc::new(Vm::open(&options.device, &fds)?),
+            fds,
+            output,
+            report,
+            limits: AddressLimits::default(),
+            mask: signal::mask(),
+            ignored: 0,
+        })
+    }
+
+    /// Those of a program that another one executes.
+    fn inherited(from: Inherited, options: &Options) -> Result<Surroundings, Error> {
+        log::start(from.output.clone(), options.log_filter.as_deref());
+        Ok(Surroundings {
+            vm: Arc::new(Vm::with(from.device, &options.device, &from.fds)?),
+            fds: from.fds,
+            image: from.image,
+            output: from.output,
+            report: from.report,
+            limits: from.limits,
+            mask: from.mask,
+            ignored: from.ignored,
+        })
+    }
+}
+
+fn open_log(to: &LogTo, fds: &ReservedFds) -> Result<Output, Error> {
+    let output = match to {
         // Closed: then there is nobody to tell.
         LogTo::Stderr => Output::standard_error(fds).or_else(|_| Output::none(fds)),
         LogTo::Nowhere => Output::none(fds),
         LogTo::File(path) => Output::file(path, fds),
     };
-    let output = output.map_err(|source| match &config.log.to {
+    output.map_err(|source| match to {
         LogTo::File(path) => Error::Output {
             path: path.clone(),
             source,
         },
         _ => Error::Descriptors(source),
-    })?;
-    log::start(output.clone(), &config.log.filter);
-    Ok(output)
+    })
 }
 
-fn build_memory(vm: &Arc<Vm>, limit: Option<u64>) -> Result<(AddressSpace, Shim), Error> {
+fn build_memory(vm: &Arc<Vm>, limit: Option<u64>, fds: &ReservedFds) -> Result<Machine, Error> {
     let (arenas, reservation) = reserve(vm.features().physical_bits())?;
     ::log::debug!(
         "payload addresses {:#x?} and {:#x?}",
         arenas.low(),
         arenas.high()
     );
-    let area = Arc::new(SystemArea::new(&arenas)?);
-    let mut slots = Slots::new(vm.max_slots(), reservation.base());
-    let mut pages = Pages {
-        vm,
-        slots: &mut slots,
-    };
-    let mut tables = PageTables::new(Arc::clone(&area), &mut pages)?;
-    let shim = Shim::install(&area, &mut tables, &mut pages)?;
     let memory = GuestMemory::new(arenas, reservation.base());
-    let space = AddressSpace::new(
-        Arc::clone(vm),
-        slots,
-        tables,
-        Arc::new(reservation),
-        memory,
-        limit,
-    );
-    Ok((space, shim))
+    Machine::new(vm, reservation, memory, limit, fds.clone())
 }
 
 /// Arenas as large as the processor, and the monitor's own address space,
@@ -182,9 +227,14 @@ fn reserve(bits: u32) -> Result<(Arenas, Reservation), Error> {
 
 /// Lets `ps` and `/proc/PID` show the payload's name, arguments and
 /// environment.
-fn show_payload(target: &Target, entry: &loader::Entry, space: &AddressSpace) {
-    proc::set_thread_name(loader::base_name(&target.program.path));
-    let host = |address: u64| space.memory().host_pointer(address, 0);
+fn show_payload(target: &Target, execfn: &OsStr, entry: &loader::Entry, memory: &GuestMemory) {
+    let name = if target.program.path.as_os_str().is_empty() {
+        target.program.path.as_path()
+    } else {
+        Path::new(execfn)
+    };
+    proc::set_thread_name(loader::base_name(name));
+    let host = |address: u64| memory.host_pointer(address, 0);
     let stack = &entry.stack;
     let strings = [
         stack.arg_start,
@@ -198,11 +248,11 @@ fn show_payload(target: &Target, entry: &loader::Entry, space: &AddressSpace) {
     }
 }
 
-fn redirect_output(config: &RunConfig) -> Result<(), Error> {
-    match &config.log_to {
+fn redirect_output(to: Option<&Path>) -> Result<(), Error> {
+    match to {
         None => Ok(()),
         Some(path) => proc::redirect_output(path).map_err(|source| Error::Output {
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         }),
     }

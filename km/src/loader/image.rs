@@ -24,6 +24,8 @@ pub struct Layout {
     pub env: Vec<OsString>,
     /// Randomise addresses.
     pub randomise: bool,
+    /// The soft limit on the stack, in bytes.
+    pub stack_limit: u64,
 }
 
 /// Where the payload starts, and what `/proc` tells about it.
@@ -89,7 +91,7 @@ pub fn load(
     let random = Random {
         enabled: layout.randomise,
     };
-    let limit = proc::stack_limit().map_or(8 << 20, |limit| limit.soft);
+    let limit = layout.stack_limit;
     let base = space.arenas().mmap_base(limit, random.bound(STACK_RANDOM))
         - random.pages(mmap_random(space));
     space.set_mmap_base(base & !(PAGE - 1));

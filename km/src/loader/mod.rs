@@ -6,7 +6,7 @@ pub mod script;
 pub mod stack;
 pub mod vdso;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -56,6 +56,17 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Whether the file could be had, and what is in it is wrong.
+    pub fn is_about_content(&self) -> bool {
+        !matches!(
+            self,
+            LoadError::Open { .. }
+                | LoadError::Directory { .. }
+                | LoadError::NotRegular { .. }
+                | LoadError::NotExecutable { .. }
+        )
+    }
+
     /// The error `execve(2)` gives for it.
     pub fn errno(&self) -> Errno {
         match self {
@@ -98,14 +109,14 @@ pub struct Target {
     pub execfn: OsString,
 }
 
-/// Opens `path` and all it needs to run.
+/// Opens `path`, which was given as `execfn`, and all it needs to run.
 ///
 /// # Errors
 ///
 /// What `execve(2)` would report.
-pub fn resolve(path: &Path, argv: Vec<OsString>) -> Result<Target, LoadError> {
-    let execfn = path.as_os_str().to_owned();
+pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Target, LoadError> {
     let mut path = path.to_owned();
+    let mut name = execfn.to_owned();
     let mut argv = argv;
     for _ in 0..=script::MAX_SCRIPTS {
         let file = open_executable(&path)?;
@@ -120,10 +131,10 @@ pub fn resolve(path: &Path, argv: Vec<OsString>) -> Result<Target, LoadError> {
                 program,
                 interpreter,
                 argv,
-                execfn,
+                execfn: execfn.to_owned(),
             });
         };
-        argv = script.argv(path.as_os_str(), &argv);
+        argv = script.argv(&name, &argv);
         let interpreter = PathBuf::from(script.interpreter);
         if let Err(source) = open_executable(&interpreter) {
             return Err(LoadError::Interpreter {
@@ -132,6 +143,7 @@ pub fn resolve(path: &Path, argv: Vec<OsString>) -> Result<Target, LoadError> {
                 source: Box::new(source),
             });
         }
+        name = interpreter.as_os_str().to_owned();
         path = interpreter;
     }
     Err(LoadError::Loop {

@@ -28,6 +28,11 @@ impl GuestMemory {
         &self.arenas
     }
 
+    /// Where guest-physical address 0 lies in the monitor.
+    pub fn host_base(&self) -> u64 {
+        self.host_base
+    }
+
     /// The host pointer for `len` bytes at payload address `address`.
     ///
     /// NULL stays NULL. What Linux would refuse by its range check
@@ -186,6 +191,18 @@ impl GuestMemory {
                 return Err(Errno::ENAMETOOLONG);
             }
         }
+    }
+
+    /// Replaces the aligned word at `address` by `new` if it is `old`; what it
+    /// was.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT where it cannot be written.
+    pub fn compare_exchange(&self, address: u64, old: u32, new: u32) -> Result<u32, Errno> {
+        let end = address.checked_add(4).filter(|end| *end <= TASK_SIZE);
+        end.and_then(|_| copy::compare_exchange(self.host(address), old, new))
+            .ok_or(Errno::EFAULT)
     }
 
     /// Whether the byte at `address` could be accessed now, by its host page.

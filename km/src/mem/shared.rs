@@ -9,6 +9,7 @@ use crate::mem::layout::PAGE;
 use crate::mem::mapping::{Kind, Mapping, Prot};
 use crate::mem::pagetable::{Access, Pages};
 use crate::mem::space::AddressSpace;
+use crate::mem::system::SystemArea;
 use crate::sys::kvm::Slot;
 use crate::sys::map::Backing;
 
@@ -19,6 +20,8 @@ pub struct SharedPages {
     pub range: Range<u64>,
     /// Its guest-physical address.
     pub physical: u64,
+    /// Where it lies in the monitor, if not in the system area.
+    pub host: Option<u64>,
 }
 
 impl AddressSpace {
@@ -61,6 +64,7 @@ impl AddressSpace {
         self.shared_pages.push(SharedPages {
             range: range.clone(),
             physical: copy,
+            host: None,
         });
         let mapping = Mapping::new(Prot::READ | Prot::EXEC, Kind::Vdso);
         self.mappings.insert(range.clone(), mapping);
@@ -74,7 +78,18 @@ impl AddressSpace {
     ///
     /// From KVM.
     pub fn share(&mut self, range: Range<u64>, host: u64, physical: u64) -> Result<(), Errno> {
-        let len = range.end - range.start;
+        self.register_shared(physical, host, range.end - range.start)?;
+        self.mappings
+            .insert(range.clone(), Mapping::new(Prot::READ, Kind::Vvar));
+        self.shared_pages.push(SharedPages {
+            range: range.clone(),
+            physical,
+            host: Some(host),
+        });
+        self.fill(&range)
+    }
+
+    fn register_shared(&mut self, physical: u64, host: u64, len: u64) -> Result<(), Errno> {
         let slot = Slot {
             number: 0,
             physical,
@@ -84,12 +99,26 @@ impl AddressSpace {
         };
         let pages = self.pages();
         pages.slots.add(pages.vm, slot)?;
-        self.mappings
-            .insert(range.clone(), Mapping::new(Prot::READ, Kind::Vvar));
-        self.shared_pages.push(SharedPages {
-            range: range.clone(),
-            physical,
-        });
-        self.fill(&range)
+        Ok(())
+    }
+
+    /// The same pages in another virtual machine, whose tables are empty;
+    /// `old` is the system area they were in.
+    pub(super) fn renew_shared(&mut self, old: &SystemArea) -> Result<(), Errno> {
+        for mut shared in std::mem::take(&mut self.shared_pages) {
+            let len = shared.range.end - shared.range.start;
+            match shared.host {
+                Some(host) => self.register_shared(shared.physical, host, len)?,
+                None => {
+                    let mut image = vec![0; len as usize];
+                    old.read_bytes(shared.physical, &mut image)?;
+                    let area = Arc::clone(self.tables.area());
+                    shared.physical = area.allocate_run(&self.vm, &mut self.slots, len / PAGE)?;
+                    area.write_bytes(shared.physical, &image)?;
+                }
+            }
+            self.shared_pages.push(shared);
+        }
+        Ok(())
     }
 }

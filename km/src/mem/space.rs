@@ -10,7 +10,6 @@
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::errno::Errno;
 use crate::mem::guest::GuestMemory;
@@ -52,7 +51,6 @@ pub struct AddressSpace {
     shared_anonymous: u64,
     /// `mlockall(MCL_FUTURE)`.
     locks_new: bool,
-    flush_wanted: Arc<AtomicBool>,
 }
 
 /// The payload's resource limits on memory, in bytes (`getrlimit(2)`).
@@ -122,7 +120,6 @@ impl AddressSpace {
             },
             shared_anonymous: 0,
             locks_new: false,
-            flush_wanted: Arc::default(),
         }
     }
 
@@ -211,17 +208,14 @@ impl AddressSpace {
         }
     }
 
-    /// Takes a range out of the page tables.
+    /// Takes a range out of the page tables. ENOMEM where there is no room to
+    /// split a large page.
     pub(super) fn withdraw(&mut self, range: &Range<u64>) -> Result<(), Errno> {
         let mut pages = Pages {
             vm: &self.vm,
             slots: &mut self.slots,
         };
-        match self.tables.unmap(range, &mut pages) {
-            // No room to split a large page: then all go.
-            Err(Errno::ENOMEM) => self.drop_tables(),
-            done => done,
-        }
+        self.tables.unmap(range, &mut pages)
     }
 
     /// Enters what the mapping table says of `range` into the page tables.
@@ -499,21 +493,33 @@ impl AddressSpace {
         self.reservation.protect(&physical, host_prot(prot))
     }
 
-    /// Drops all page table entries of the payload. Before any processor runs
-    /// on, [`flush_wanted`](Self::flush_wanted) has to be heeded.
+    /// Drops all page table entries of the payload. No processor may be
+    /// running, and each has to be flushed before it runs on.
     ///
     /// # Errors
     ///
     /// From KVM.
     pub fn drop_tables(&mut self) -> Result<(), Errno> {
-        self.flush_wanted.store(true, Ordering::Release);
         self.tables.clear_user()?;
         self.tables.area().refresh(&self.vm)
     }
 
-    /// Set when the processors must forget what they have cached of the page
-    /// tables.
-    pub fn flush_wanted(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.flush_wanted)
+    /// The virtual machine the memory belongs to.
+    pub fn vm(&self) -> &Arc<Vm> {
+        &self.vm
+    }
+
+    /// Moves into virtual machine `vm` with empty `tables`: in the child of a
+    /// fork, where the memory itself is a copy already.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; from KVM.
+    pub fn renew(&mut self, vm: Arc<Vm>, slots: Slots, tables: PageTables) -> Result<(), Errno> {
+        // What the old one owns is the parent's to close.
+        std::mem::forget(std::mem::replace(&mut self.vm, vm));
+        self.slots = slots;
+        let old = std::mem::replace(&mut self.tables, tables);
+        self.renew_shared(old.area())
     }
 }

@@ -154,6 +154,17 @@ impl SystemArea {
             .map_err(outside)
     }
 
+    /// Reads bytes at guest-physical `at`.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT outside the area.
+    pub fn read_bytes(&self, at: u64, bytes: &mut [u8]) -> Result<(), Errno> {
+        self.memory
+            .read_slice(bytes, GuestAddress(at))
+            .map_err(outside)
+    }
+
     /// Reads a value at guest-physical `at`.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::mem::pagetable::{Access, PageTables, Pages};
 use crate::mem::system::SystemArea;
 
 pub use gdt::{code_segment, data_segment, task_segment};
-pub use tss::{FAULT_STACK_TOP, STACK_TOP};
+pub use tss::{FAULT_STACK_TOP, GDT, STACK_TOP};
 
 /// The shim, built from `runtime/shim`.
 const IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.elf"));
@@ -39,13 +39,11 @@ pub enum ShimError {
 pub struct Shim {
     area: Arc<SystemArea>,
     code: u64,
-    gdt: u64,
     idt: u64,
-    gdt_physical: u64,
 }
 
-/// What one vCPU has of its own: a task state segment with its I/O bitmap,
-/// and the stacks for exceptions, in a page.
+/// What one vCPU has of its own: a task state segment with its I/O bitmap, a
+/// descriptor table, and the stacks for exceptions, in a page.
 #[derive(Debug, Clone)]
 pub struct VcpuPage {
     area: Arc<SystemArea>,
@@ -91,7 +89,7 @@ impl Shim {
         tables: &mut PageTables,
         pages: &mut Pages<'_>,
     ) -> Result<Shim, ShimError> {
-        let count = image::SIZE / PAGE + 2;
+        let count = image::SIZE / PAGE + 1;
         let start = area.allocate_run(pages.vm, pages.slots, count)?;
         Elf::load(
             area.memory(),
@@ -99,18 +97,16 @@ impl Shim {
             &mut Cursor::new(IMAGE),
             None,
         )?;
-        let gdt_physical = start + image::SIZE;
-        let idt_physical = gdt_physical + PAGE;
+        let idt_physical = start + image::SIZE;
         let code = area.virtual_address(start);
-        gdt::write(area, gdt_physical)?;
         idt::write(area, idt_physical, code)?;
 
         let privileged = start + image::PRIVILEGED;
         let end = start + count * PAGE;
         for (from, to, access) in [
             (start, privileged, USER_CODE),
-            (privileged, gdt_physical, CODE),
-            (gdt_physical, end, DATA),
+            (privileged, idt_physical, CODE),
+            (idt_physical, end, DATA),
         ] {
             let range = area.virtual_address(from)..area.virtual_address(to);
             tables.map_system(&range, from, access, pages)?;
@@ -118,9 +114,7 @@ impl Shim {
         Ok(Shim {
             area: Arc::clone(area),
             code,
-            gdt: area.virtual_address(gdt_physical),
             idt: area.virtual_address(idt_physical),
-            gdt_physical,
         })
     }
 
@@ -138,6 +132,7 @@ impl Shim {
         let address = self.area.virtual_address(physical);
         tables.map_system(&(address..address + PAGE), physical, DATA, pages)?;
         tss::write(&self.area, physical, address)?;
+        gdt::write(&self.area, physical + GDT)?;
         Ok(VcpuPage {
             area: Arc::clone(&self.area),
             physical,
@@ -160,14 +155,21 @@ impl Shim {
         (self.code..self.code + image::SIZE).contains(&address)
     }
 
-    /// Base and limit of the global descriptor table.
-    pub fn gdt(&self) -> (u64, u16) {
-        (self.gdt, gdt::LIMIT)
-    }
-
     /// Base and limit of the interrupt descriptor table.
     pub fn idt(&self) -> (u64, u16) {
         (self.idt, idt::LIMIT)
+    }
+}
+
+impl VcpuPage {
+    /// Base of the task state segment, and its limit.
+    pub fn task_state(&self) -> (u64, u32) {
+        (self.address, tss::LIMIT)
+    }
+
+    /// Base and limit of the global descriptor table.
+    pub fn gdt(&self) -> (u64, u16) {
+        (self.address + GDT, gdt::LIMIT)
     }
 
     /// Tells `getcpu` in the guest which processor it runs on.
@@ -176,14 +178,7 @@ impl Shim {
     ///
     /// EFAULT never, by construction.
     pub fn set_cpu_node(&self, cpu: u32, node: u32) -> Result<(), Errno> {
-        gdt::write_cpu_node(&self.area, self.gdt_physical, cpu, node)
-    }
-}
-
-impl VcpuPage {
-    /// Base of the task state segment, and its limit.
-    pub fn task_state(&self) -> (u64, u32) {
-        (self.address, tss::LIMIT)
+        gdt::write_cpu_node(&self.area, self.physical + GDT, cpu, node)
     }
 
     /// The frame and error code of the exception with `vector` that was just

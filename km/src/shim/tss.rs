@@ -1,4 +1,5 @@
-//! The task state segment of a vCPU, its I/O bitmap, and its stacks: one page
+//! The page of a vCPU: its task state segment with the I/O bitmap, its
+//! descriptor table, and its stacks
 //! (SDM volume 3, section 9.7; volume 1, section 20.5.2).
 
 use km_abi::ports;
@@ -16,10 +17,14 @@ const BITMAP_SIZE: u64 = ports::COUNT as u64 / 8 + 1;
 
 /// Last byte of the segment.
 pub const LIMIT: u32 = (BITMAP + BITMAP_SIZE - 1) as u32;
+/// The descriptor table, from the start of the page.
+pub const GDT: u64 = 256;
 /// Top of the stack for double faults, from the start of the page.
 pub const FAULT_STACK_TOP: u64 = 2048;
 /// Top of the stack for other exceptions.
 pub const STACK_TOP: u64 = PAGE;
+
+const _: () = assert!(LIMIT < GDT as u32);
 
 /// Writes the segment at guest-physical `at`, which ring 0 sees at `address`.
 pub fn write(area: &SystemArea, at: u64, address: u64) -> Result<(), Errno> {

@@ -49,15 +49,19 @@ impl Action {
 
 /// The actions of a process.
 #[derive(Debug, Clone)]
-pub struct Actions([Action; COUNT]);
+pub struct Actions {
+    actions: [Action; COUNT],
+    had_threads: bool,
+}
 
 impl Actions {
     /// Those the process started with: default, or ignored where its parent
-    /// ignored them. The monitor's own handlers are installed.
-    pub fn inherited() -> Actions {
-        let mut actions = Actions([Action::default(); COUNT]);
-        for (signal, action) in (1..).zip(&mut actions.0) {
-            if is_ignored(signal) {
+    /// ignored them; `more` are ignored as well, as bits. The monitor's own
+    /// handlers are installed.
+    pub fn inherited(more: u64) -> Actions {
+        let mut actions = [Action::default(); COUNT];
+        for (signal, action) in (1..).zip(&mut actions) {
+            if is_ignored(signal) || more >> (signal - 1) & 1 != 0 {
                 action.handler = IGNORE;
             }
         }
@@ -65,13 +69,35 @@ impl Actions {
             // Cannot fail: the numbers are good.
             let _ = set_action(signal, HostAction::Default);
         }
-        actions
+        Actions {
+            actions,
+            had_threads: false,
+        }
+    }
+
+    /// Puts back what the C library changed when it made its first thread: it
+    /// takes a signal for itself that may be the payload's.
+    pub fn restore_after_first_thread(&mut self) {
+        const SIGSETXID: i32 = 33;
+        if !std::mem::replace(&mut self.had_threads, true) {
+            // Cannot fail: the number is good.
+            let _ = self.set(SIGSETXID, self.get(SIGSETXID));
+        }
+    }
+
+    /// Sets all that have a handler to their default.
+    pub fn clear_handlers(&mut self) {
+        for signal in 1..=COUNT as i32 {
+            if self.get(signal).is_handler() {
+                let _ = self.set(signal, Action::default());
+            }
+        }
     }
 
     /// The action for `signal`.
     pub fn get(&self, signal: i32) -> Action {
         index(signal)
-            .and_then(|at| self.0.get(at))
+            .and_then(|at| self.actions.get(at))
             .copied()
             .unwrap_or_default()
     }
@@ -83,7 +109,7 @@ impl Actions {
     /// EINVAL for a number that is none, SIGKILL and SIGSTOP.
     pub fn set(&mut self, signal: i32, mut action: Action) -> Result<(), Errno> {
         let slot = index(signal)
-            .and_then(|at| self.0.get_mut(at))
+            .and_then(|at| self.actions.get_mut(at))
             .ok_or(Errno::EINVAL)?;
         let kernel_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT;
         let flags = action.flags & kernel_flags as u64;

@@ -9,6 +9,8 @@ use std::arch::global_asm;
 
 // `km_copy(dst, src, len)` returns the number of bytes that were not copied.
 // `km_touch_write(p)` writes back the byte at `p`; 0, or 1 if it cannot.
+// `km_exchange(p, old, new)` replaces the word at `p` if it is `old`, and
+// returns what it was; 2^32 if there is none.
 global_asm!(
     ".pushsection .text.km_copy, \"ax\", @progbits",
     ".global km_copy",
@@ -36,16 +38,33 @@ global_asm!(
     "mov eax, 1",
     "ret",
     ".size km_touch_write, . - km_touch_write",
+    ".global km_exchange",
+    ".type km_exchange, @function",
+    "km_exchange:",
+    "mov eax, esi",
+    ".global km_exchange_instruction",
+    "km_exchange_instruction:",
+    "lock cmpxchg dword ptr [rdi], edx",
+    "ret",
+    ".global km_exchange_fixup",
+    "km_exchange_fixup:",
+    "mov eax, 1",
+    "shl rax, 32",
+    "ret",
+    ".size km_exchange, . - km_exchange",
     ".popsection",
 );
 
 unsafe extern "C" {
     fn km_copy(dst: *mut u8, src: *const u8, len: usize) -> usize;
     fn km_touch_write(at: *mut u8) -> u32;
+    fn km_exchange(at: *mut u8, old: u32, new: u32) -> u64;
     static km_copy_instruction: u8;
     static km_copy_fixup: u8;
     static km_touch_instruction: u8;
     static km_touch_fixup: u8;
+    static km_exchange_instruction: u8;
+    static km_exchange_fixup: u8;
 }
 
 /// Where to continue after a fault at `rip`, if it is one of these copies.
@@ -53,6 +72,10 @@ pub fn fixup(rip: u64) -> Option<u64> {
     let pairs = [
         (&raw const km_copy_instruction, &raw const km_copy_fixup),
         (&raw const km_touch_instruction, &raw const km_touch_fixup),
+        (
+            &raw const km_exchange_instruction,
+            &raw const km_exchange_fixup,
+        ),
     ];
     pairs
         .into_iter()
@@ -103,4 +126,12 @@ pub fn can_read(at: HostPtr) -> bool {
 pub fn can_write(at: HostPtr) -> bool {
     // SAFETY: as for `write`; the byte is or-ed with 0 atomically.
     unsafe { km_touch_write(at.0 as *mut u8) == 0 }
+}
+
+/// Replaces the word at `at` by `new` if it is `old`; what it was, or `None`
+/// where there is no memory to write to.
+pub fn compare_exchange(at: HostPtr, old: u32, new: u32) -> Option<u32> {
+    // SAFETY: as for `write`; the word is replaced atomically.
+    let was = unsafe { km_exchange(at.0 as *mut u8, old, new) };
+    u32::try_from(was).ok()
 }

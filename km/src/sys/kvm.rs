@@ -52,6 +52,12 @@ pub fn device(file: OwnedFd) -> Kvm {
     unsafe { Kvm::from_raw_fd(file.into_raw_fd()) }
 }
 
+/// The open file of the KVM device.
+pub fn descriptor(kvm: &Kvm) -> BorrowedFd<'_> {
+    // SAFETY: the descriptor stays open while `kvm` lives.
+    unsafe { BorrowedFd::borrow_raw(kvm.as_raw_fd()) }
+}
+
 /// Sets the extended state (x87, SSE, AVX, …) of a virtual processor.
 ///
 /// # Errors
@@ -117,6 +123,16 @@ pub fn create_vcpu(vm: &VmFd, id: u32, fds: &ReservedFds) -> io::Result<VcpuFd> 
     // SAFETY: the duplicate stands for the same virtual processor; the run
     // page is mapped anew, and that of `vcpu` goes with it.
     unsafe { vm.create_vcpu_from_rawfd(copy.into_raw_fd()) }.map_err(error)
+}
+
+/// Keeps the `size` bytes of run pages out of forked processes: a mapping
+/// there would hold on to the virtual machine of the parent.
+pub fn keep_from_children(vcpu: &mut VcpuFd, size: usize) {
+    let pages = std::ptr::from_mut(vcpu.get_kvm_run()).cast();
+    // SAFETY: `size` bytes are mapped there by `vcpu`; the advice changes
+    // nothing here, and in a forked child, which never uses it, the object is
+    // forgotten.
+    unsafe { libc::madvise(pages, size, libc::MADV_DONTFORK) };
 }
 
 fn error(error: kvm_ioctls::Error) -> io::Error {

@@ -7,9 +7,11 @@
 #![allow(unsafe_code)]
 
 pub mod call;
+pub mod clone;
 pub mod copy;
 pub mod kvm;
 pub mod map;
 pub mod proc;
 pub mod signal;
 pub mod start;
+pub mod wait;

@@ -22,15 +22,6 @@ pub fn open_file_limit() -> io::Result<Limit> {
     limit(libc::RLIMIT_NOFILE)
 }
 
-/// The limit on the main thread's stack.
-///
-/// # Errors
-///
-/// From `getrlimit(2)`.
-pub fn stack_limit() -> io::Result<Limit> {
-    limit(libc::RLIMIT_STACK)
-}
-
 fn limit(resource: libc::__rlimit_resource_t) -> io::Result<Limit> {
     let mut value = libc::rlimit {
         rlim_cur: 0,
@@ -87,6 +78,26 @@ pub fn duplicate_at_least(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd
     }
     // SAFETY: `new` was just made and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// Closes all descriptors in `range` that are not in `keep`, in a forked
+/// child: what owns them there is never dropped.
+pub fn close_all_but(range: &std::ops::Range<i32>, keep: &std::collections::HashSet<i32>) {
+    let mut keep: Vec<i32> = keep
+        .iter()
+        .copied()
+        .filter(|fd| range.contains(fd))
+        .collect();
+    keep.push(range.end);
+    keep.sort_unstable();
+    let mut start = range.start;
+    for kept in keep {
+        if start < kept {
+            // SAFETY: the caller owns what is closed.
+            unsafe { libc::syscall(libc::SYS_close_range, start, kept - 1, 0) };
+        }
+        start = kept + 1;
+    }
 }
 
 /// An open descriptor of the process, by its number, for the time of a call.
@@ -260,10 +271,14 @@ pub fn exit(status: u8) -> ! {
 /// Ends the process by `signal`, as its parent sees it. No core of the
 /// monitor is written.
 pub fn die_by_signal(signal: i32) -> ! {
-    // SAFETY: these calls take plain numbers and a valid, zeroed signal set;
-    // the default action of `signal` ends the process.
+    let no_core = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: these calls take plain numbers, a valid limit and a valid, zeroed
+    // signal set; the default action of `signal` ends the process.
     unsafe {
-        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
         libc::signal(signal, libc::SIG_DFL);
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
@@ -373,6 +388,13 @@ pub fn thread_id() -> i32 {
     unsafe { libc::gettid() }
 }
 
+/// Whether thread `tid` of process `tgid` exists.
+pub fn is_alive(tgid: i32, tid: i32) -> bool {
+    // SAFETY: signal 0 only asks.
+    let done = unsafe { libc::syscall(libc::SYS_tgkill, tgid, tid, 0) };
+    done == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
 /// The processor and node the thread runs on (`getcpu(2)`).
 pub fn cpu_and_node() -> (u32, u32) {
     let (mut cpu, mut node) = (0u32, 0u32);
@@ -403,4 +425,80 @@ pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, E
     file.write_all(content)?;
     file.rewind()?;
     Ok(file.into())
+}
+
+/// An anonymous file with `content` that nobody can change any more.
+///
+/// # Errors
+///
+/// From `memfd_create(2)`, `write(2)` and `fcntl(2)`.
+pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = memory_file(name, content, libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC)?;
+    // SAFETY: F_ADD_SEALS takes an int.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(file)
+}
+
+const SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// The content of a file made by [`sealed_file`].
+///
+/// # Errors
+///
+/// EINVAL where it is another file; from `read(2)`.
+pub fn sealed_content(file: OwnedFd) -> Result<Vec<u8>, Errno> {
+    use std::io::{Read, Seek};
+    // SAFETY: F_GET_SEALS takes no argument.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) } != SEALS {
+        return Err(Errno::EINVAL);
+    }
+    let mut content = Vec::new();
+    let mut file = std::fs::File::from(file);
+    file.rewind()?;
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Whether a program that is executed gets the descriptor `fd`, or not.
+pub fn set_inherited(fd: i32, inherited: bool) {
+    let flags = if inherited { 0 } else { libc::FD_CLOEXEC };
+    // SAFETY: F_SETFD takes an int; a number that is not open gives EBADF.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
+}
+
+/// Whether a program that is executed gets the descriptor `fd`.
+pub fn is_inherited(fd: i32) -> bool {
+    // SAFETY: F_GETFD takes no argument.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) & libc::FD_CLOEXEC == 0 }
+}
+
+/// Takes over descriptor `fd`, which the program that executed this one left
+/// open for it.
+///
+/// # Errors
+///
+/// EBADF where it is not open.
+pub fn take_inherited(fd: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: F_SETFD takes an int.
+    if fd < 0 || unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: it is open, and the caller takes each number once.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The monitor's own program file.
+///
+/// # Errors
+///
+/// From `open(2)`.
+pub fn own_image() -> io::Result<OwnedFd> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_CLOEXEC);
+    Ok(options.open("/proc/self/exe")?.into())
 }

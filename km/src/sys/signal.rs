@@ -10,7 +10,7 @@
 use std::arch::global_asm;
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::errno::Errno;
 use crate::sys::{call, copy};
@@ -34,6 +34,11 @@ pub struct Mailbox {
     /// noted.
     spare: Cell<Option<SigInfo>>,
 }
+
+// SAFETY: the cells are used by one thread at a time, the one that has
+// installed the mailbox, and by signal handlers that run on it. It is handed
+// to another thread through a lock, after it was uninstalled.
+unsafe impl Sync for Mailbox {}
 
 impl Default for Mailbox {
     fn default() -> Mailbox {
@@ -90,6 +95,29 @@ impl Mailbox {
     /// monitor's own code; host calls are still not begun.
     pub fn let_pass(&self) {
         self.set_immediate_exit(0);
+    }
+
+    /// Lets the guest be entered again after a [`kick`], unless a signal is
+    /// noted.
+    pub fn calm(&self) {
+        if !self.is_noted() {
+            self.set_immediate_exit(0);
+        }
+    }
+
+    /// Forgets what was noted: for a process that starts without signals.
+    pub fn clear(&self) {
+        self.spare.set(None);
+        self.set_immediate_exit(0);
+        self.interrupt.store(0, Ordering::Relaxed);
+    }
+
+    /// Leaves the calling thread without a mailbox, to be used by another.
+    pub fn uninstall(&self) {
+        MAILBOX.set(ptr::null());
+        self.immediate_exit
+            .store(ptr::null_mut(), Ordering::Relaxed);
+        self.clear();
     }
 
     fn set_immediate_exit(&self, value: u8) {
@@ -253,6 +281,57 @@ pub fn mask() -> u64 {
     old
 }
 
+/// Blocks all signals of the calling thread but the monitor's own.
+pub fn block_all() {
+    set_mask(u64::MAX);
+}
+
+/// What a kick carries, so that it is not taken for a signal of the
+/// payload's; 0 before the first.
+static KICK: AtomicU64 = AtomicU64::new(0);
+
+/// Where `si_code` and `si_value` are in a siginfo.
+const SI_CODE: usize = 2;
+const SI_VALUE: usize = 3;
+
+/// Brings thread `tid` of process `tgid`, which uses the same memory, out of
+/// the guest: its `KVM_RUN` returns. Nothing else becomes of it.
+///
+/// # Errors
+///
+/// ESRCH where there is no such thread any more.
+pub fn kick(tgid: i32, tid: i32) -> Result<(), Errno> {
+    let mut cookie = KICK.load(Ordering::Relaxed);
+    if cookie == 0 {
+        let random = u64::from_ne_bytes(crate::sys::proc::random()) | 1;
+        cookie = match KICK.compare_exchange(0, random, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => random,
+            Err(other) => other,
+        };
+    }
+    let signal = libc::SIGSEGV;
+    // si_signo and si_errno, si_code, si_pid and si_uid, si_value.
+    let mut info = [0u64; 16];
+    info[0] = signal as u64;
+    info[1] = u64::from(libc::SI_QUEUE as u32);
+    info[SI_VALUE] = cookie;
+    // SAFETY: `info` is a siginfo of 128 bytes.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_tgsigqueueinfo,
+            tgid,
+            tid,
+            signal,
+            info.as_ptr(),
+        )
+    };
+    if done < 0 {
+        Err(std::io::Error::last_os_error().into())
+    } else {
+        Ok(())
+    }
+}
+
 /// Notes a signal for the payload of this thread.
 extern "C" fn on_signal(_: i32, info: *const SigInfo, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel passes a siginfo and a context that live until the
@@ -278,8 +357,15 @@ extern "C" fn on_signal(_: i32, info: *const SigInfo, context: *mut libc::uconte
 extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut libc::ucontext_t) {
     // SAFETY: as for `on_signal`.
     unsafe {
-        let code = info.cast::<i32>().add(2).read();
+        let code = info.cast::<i32>().add(SI_CODE).read();
         let address = info.cast::<u64>().add(2).read();
+        let value = info.cast::<u64>().add(SI_VALUE).read();
+        if code == libc::SI_QUEUE && value != 0 && value == KICK.load(Ordering::Relaxed) {
+            if let Some(mailbox) = MAILBOX.get().as_ref() {
+                mailbox.set_immediate_exit(1);
+            }
+            return;
+        }
         let registers = &mut (*context).uc_mcontext.gregs;
         let register = |index: i32| registers.get(index as usize).copied().unwrap_or(0) as u64;
         // A process may send itself any siginfo: one that names another

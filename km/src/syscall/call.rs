@@ -1,5 +1,7 @@
 //! One system call under way: what a handler works with.
 
+use std::sync::Arc;
+
 use super::args::Kind;
 use super::row::Row;
 use crate::errno::Errno;
@@ -37,7 +39,7 @@ pub struct Call<'a> {
     /// The six argument registers, as the payload left them.
     pub args: [u64; 6],
     /// The process it belongs to.
-    pub process: &'a Process,
+    pub process: &'a Arc<Process>,
     /// The thread that makes it: its signal state.
     pub thread: &'a mut Thread,
     /// The processor it runs on: registers.
@@ -95,7 +97,10 @@ impl Call<'_> {
     /// Another call on the host, on behalf of this one. It can be interrupted
     /// by a signal for the payload.
     pub fn host(&mut self, number: u16, args: &HostArgs) -> Result<u64, Errno> {
-        host_syscall(number, args, self.thread.interrupt_flag())
+        let (thread, world) = (&self.thread, &self.process.machine.world);
+        world.host_call(&thread.seat, || {
+            host_syscall(number, args, thread.interrupt_flag())
+        })
     }
 
     fn translate_one(&self, kind: Kind, index: usize) -> u64 {

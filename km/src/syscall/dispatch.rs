@@ -2,7 +2,6 @@
 //! counts, calls the handler or the proxy, and writes the result.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::errno::Errno;
@@ -35,6 +34,8 @@ pub struct Payload {
     process: Arc<Process>,
     thread: Thread,
     host_fault: Option<HostFault>,
+    /// Which of the world's flushes this processor has had.
+    flushes: u64,
 }
 
 /// An instruction the host had no memory for, and what has been tried.
@@ -49,15 +50,40 @@ enum HostFault {
 
 impl Payload {
     pub fn new(process: Arc<Process>, thread: Thread) -> Payload {
+        let flushes = process.machine.world.flushes();
         Payload {
             process,
             thread,
             host_fault: None,
+            flushes,
+        }
+    }
+
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    pub fn into_thread(self) -> Thread {
+        self.thread
+    }
+
+    /// A line for `--strace`, with the thread it is about where there are
+    /// several.
+    fn report(&self, text: &str) {
+        let Some(output) = self.process.trace() else {
+            return;
+        };
+        let options = &self.process.options;
+        let shared = options.follow && options.report.is_none();
+        if shared || self.process.threads() > 1 {
+            output.write(&format!("[pid {}] {text}", proc::thread_id()));
+        } else {
+            output.write(text);
         }
     }
 
     fn count(&self, kind: ExitKind) {
-        if let Some(stats) = &self.process.stats {
+        if let Some(stats) = self.process.stats() {
             stats.exit(kind);
         }
     }
@@ -67,11 +93,11 @@ impl Payload {
         let Some(row) = row else {
             return Outcome::Fail(Errno::ENOSYS);
         };
-        let process = Arc::clone(&self.process);
+        let process = &self.process;
         let mut call = Call {
             row,
             args,
-            process: &process,
+            process,
             thread: &mut self.thread,
             vcpu,
         };
@@ -86,6 +112,13 @@ impl Payload {
         }
     }
 
+    /// Drops the page tables while no processor runs.
+    fn drop_tables(&self) -> Result<(), Errno> {
+        let machine = &self.process.machine;
+        let _stopped = machine.world.stop(&self.thread.seat);
+        machine.drop_tables()
+    }
+
     fn page_fault(&mut self, vcpu: &mut Vcpu, fault: Exception) -> Result<Next, VcpuError> {
         self.count(ExitKind::PageFault);
         let rip = vcpu.registers().rip;
@@ -96,18 +129,18 @@ impl Payload {
         if !probe {
             self.host_fault = None;
         }
-        let mut space = self.process.space();
-        let resolution = match space.page_fault(fault.address, fault.error, probe) {
+        let resolve = || {
+            let mut space = self.process.space();
+            space.page_fault(fault.address, fault.error, probe)
+        };
+        let resolution = match resolve() {
             Err(Errno::ENOMEM) => {
                 // No room for a table: start anew with what is used now.
-                space.drop_tables()?;
-                space
-                    .page_fault(fault.address, fault.error, probe)
-                    .unwrap_or(Resolution::NoPage)
+                self.drop_tables()?;
+                resolve().unwrap_or(Resolution::NoPage)
             }
             resolution => resolution?,
         };
-        drop(space);
         let (signal, code) = match resolution {
             Resolution::Filled => return Ok(Next::Enter),
             Resolution::Stale => {
@@ -129,9 +162,7 @@ impl Payload {
         info: &frame::SigInfo,
         exception: Exception,
     ) -> Result<Next, VcpuError> {
-        if let Some(trace) = &self.process.trace {
-            trace.write(&frame::describe(info));
-        }
+        self.report(&frame::describe(info));
         self.thread.fault.note(exception);
         let delivered = deliver_fault(&self.process, &mut self.thread, vcpu, info);
         Ok(next(delivered))
@@ -156,12 +187,11 @@ impl Dispatch for Payload {
         let args = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9];
         let row = table::row(number);
 
-        let process = Arc::clone(&self.process);
-        let trace = process
-            .trace
-            .as_ref()
-            .map(|out| (out, Trace::enter(&process.memory, number, row, &args)));
-        let start = process.stats.as_ref().map(|stats| (stats, Instant::now()));
+        let trace = self
+            .process
+            .trace()
+            .map(|_| Trace::enter(&self.process.memory, number, row, &args));
+        let start = self.process.stats().map(|stats| (stats, Instant::now()));
         let outcome = self.carry_out(vcpu, row, args);
         if !self.thread.mailbox().is_noted() {
             self.thread.temporary_mask = None;
@@ -169,8 +199,8 @@ impl Dispatch for Payload {
         if let Some((stats, start)) = start {
             stats.call(number, start.elapsed(), matches!(outcome, Outcome::Fail(_)));
         }
-        if let Some((out, trace)) = trace {
-            out.write(&format!("{}\n", trace.exit(&process.memory, &outcome)));
+        if let Some(trace) = trace {
+            self.report(&format!("{}\n", trace.exit(&self.process.memory, &outcome)));
         }
         Ok(match outcome {
             Outcome::Done(value) => {
@@ -189,9 +219,8 @@ impl Dispatch for Payload {
                 Next::Enter
             }
             Outcome::Control(Control::Untouched) => Next::Enter,
-            Outcome::Control(Control::ExitGroup(status) | Control::ExitThread(status)) => {
-                Next::Stop(End::Exit(status))
-            }
+            Outcome::Control(Control::ExitGroup(status)) => Next::Stop(End::Exit(status)),
+            Outcome::Control(Control::ExitThread(status)) => Next::Stop(End::Thread(status)),
             Outcome::Control(Control::Kill(signal)) => Next::Stop(End::Signal(signal)),
         })
     }
@@ -232,7 +261,7 @@ impl Dispatch for Payload {
         let rip = vcpu.registers().rip;
         self.host_fault = match self.host_fault {
             Some(HostFault::Flushed { rip: at }) if at == rip => {
-                self.process.space().drop_tables()?;
+                self.drop_tables()?;
                 Some(HostFault::Probing { rip })
             }
             Some(HostFault::Probing { rip: at }) if at == rip => {
@@ -263,19 +292,28 @@ impl Dispatch for Payload {
             && let Some(info) = self.thread.mailbox().take()
         {
             self.count(ExitKind::Signal);
-            if let Some(trace) = &self.process.trace {
-                trace.write(&frame::describe(&info));
-            }
+            self.report(&frame::describe(&info));
             let delivered = deliver::deliver(&self.process, &mut self.thread, vcpu, &info);
             if let Delivered::Fatal(signal) = delivered {
                 return Ok(Next::Stop(End::Signal(signal)));
             }
         }
-        if self.process.flush_wanted.swap(false, Ordering::Acquire) {
-            vcpu.flush()?;
-        }
         let (cpu, node) = proc::cpu_and_node();
         vcpu.set_cpu_node(cpu, node)?;
+        let world = &self.process.machine.world;
+        world.enter_guest(&self.thread.seat);
+        // Wanted while the world stood still.
+        let flushes = world.flushes();
+        if std::mem::replace(&mut self.flushes, flushes) != flushes {
+            vcpu.flush()?;
+        }
         Ok(Next::Enter)
+    }
+
+    fn left(&mut self) {
+        let world = &self.process.machine.world;
+        if world.leave_guest(&self.thread.seat) {
+            self.thread.mailbox().calm();
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod call;
+pub mod clone;
 pub mod dir;
 pub mod dispatch;
 pub mod fcntl;

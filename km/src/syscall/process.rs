@@ -1,5 +1,7 @@
 //! The process and its threads: end, identity, `prctl`.
 
+use std::sync::atomic::Ordering;
+
 use crate::errno::Errno;
 use crate::mem::layout::TASK_SIZE;
 use crate::sys::call::HostArgs;
@@ -7,7 +9,7 @@ use crate::sys::proc;
 use crate::syscall::call::Call;
 use crate::syscall::{Control, Outcome};
 
-/// `exit(2)`: ends the thread; the only one ends the process.
+/// `exit(2)`: ends the thread; the last one ends the process.
 pub fn exit(call: &mut Call<'_>) -> Outcome {
     Outcome::Control(Control::ExitThread(call.arg(0) as u8))
 }
@@ -50,26 +52,38 @@ pub fn set_tid_address(call: &mut Call<'_>) -> Outcome {
     Outcome::Done(proc::thread_id() as u64)
 }
 
-/// `set_robust_list(2)`: noted. The host kernel may not follow the list,
-/// whose pointers are the payload's.
+/// `set_robust_list(2)`: kept for the thread's end. The host kernel may not
+/// follow the list, whose pointers are the payload's.
 pub fn set_robust_list(call: &mut Call<'_>) -> Outcome {
     const HEAD: u64 = 24;
     if call.arg(1) != HEAD {
         return Outcome::Fail(Errno::EINVAL);
     }
-    call.thread.robust_list = call.arg(0);
+    call.thread
+        .seat
+        .robust_list
+        .store(call.arg(0), Ordering::Relaxed);
     Outcome::Done(0)
 }
 
-/// `get_robust_list(2)`, of the calling thread.
+/// `get_robust_list(2)`, of a thread of the calling process.
 pub fn get_robust_list(call: &mut Call<'_>) -> Outcome {
     const HEAD: u64 = 24;
     let get = || {
-        let thread = call.int(0);
-        if thread != 0 && thread != proc::thread_id() {
+        let wanted = match call.int(0) {
+            0 => proc::thread_id(),
+            thread => thread,
+        };
+        let seats = call.process.machine.world.seats();
+        let own = std::process::id() as i32;
+        let Some(seat) = seats
+            .iter()
+            .find(|seat| seat.tid() == wanted && seat.tgid() == own)
+        else {
+            // Of another process it would be an address of its own.
             return Err(Errno::EPERM);
-        }
-        let head = call.thread.robust_list;
+        };
+        let head = seat.robust_list.load(Ordering::Relaxed);
         call.memory().write(call.arg(2), &HEAD.to_ne_bytes())?;
         call.memory().write(call.arg(1), &head.to_ne_bytes())?;
         Ok(0)

@@ -9,7 +9,7 @@ use super::args::*;
 use super::row::Row;
 use super::structs::*;
 use super::{
-    dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, paths, pipe, poll,
+    clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, paths, pipe, poll,
     process, signals, socket, sockopt,
 };
 use crate::errno::Errno;
@@ -104,10 +104,10 @@ pub static TABLE: &[Row] = &[
     Row::handle(53, "socketpair", &[flags("domain", &flags::FAMILY), flags("type", &flags::SOCKET), flags("protocol", &flags::PROTOCOL), out("sv", &FD_PAIR)], Int, pipe::socketpair),
     Row::handle(54, "setsockopt", &[FD, flags("level", &flags::SOL), int("optname"), nested("optval"), int("optlen")], Int, sockopt::setsockopt).partial("options with nested pointers are ENOPROTOOPT, but for socket filters"),
     Row::handle(55, "getsockopt", &[FD, flags("level", &flags::SOL), int("optname"), nested("optval"), inout("optlen", &INT)], Int, sockopt::getsockopt).partial("options with nested pointers are ENOPROTOOPT"),
-    Row::refuse(56, "clone", &[flags("flags", &flags::CLONE), address("stack"), address("parent_tid"), address("child_tid"), address("tls")], Errno::ENOSYS, "threads and processes are not supported yet"),
-    Row::refuse(57, "fork", &[], Errno::ENOSYS, "threads and processes are not supported yet"),
-    Row::refuse(58, "vfork", &[], Errno::ENOSYS, "threads and processes are not supported yet"),
-    Row::refuse(59, "execve", &[PATH, arg("argv", Kind::Argv), arg("envp", Kind::Envp)], Errno::ENOSYS, "threads and processes are not supported yet"),
+    Row::handle(56, "clone", &[flags("flags", &flags::CLONE), address("stack"), address("parent_tid"), address("child_tid"), address("tls")], Int, clone::clone),
+    Row::handle(57, "fork", &[], Int, clone::fork),
+    Row::handle(58, "vfork", &[], Int, clone::vfork),
+    Row::handle(59, "execve", &[PATH, arg("argv", Kind::Argv), arg("envp", Kind::Envp)], Int, clone::execve),
     Row::handle(60, "exit", &[int("status")], Never, process::exit),
     Row::proxy(61, "wait4", &[int("pid"), out("wstatus", &WAIT_STATUS), flags("options", &flags::WAIT), out("rusage", &RUSAGE)], Int),
     Row::proxy(62, "kill", &[int("pid"), signal("sig")], Int),
@@ -370,7 +370,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(319, "memfd_create", &[string("name"), flags("flags", &flags::MEMFD)], NEW_FD),
     Row::refuse(320, "kexec_file_load", &[fd("kernel_fd"), fd("initrd_fd"), size("cmdline_len"), string("cmdline"), hex("flags")], Errno::EPERM, PRIVILEGE),
     Row::refuse(321, "bpf", &[int("cmd"), address("attr"), uint("size")], Errno::EPERM, "as where unprivileged_bpf_disabled forbids it"),
-    Row::refuse(322, "execveat", &[DIRFD, PATH, arg("argv", Kind::Argv), arg("envp", Kind::Envp), flags("flags", &flags::EXECVEAT)], Errno::ENOSYS, "threads and processes are not supported yet"),
+    Row::handle(322, "execveat", &[DIRFD, PATH, arg("argv", Kind::Argv), arg("envp", Kind::Envp), flags("flags", &flags::EXECVEAT)], Int, clone::execveat),
     Row::refuse(323, "userfaultfd", &[flags("flags", &flags::CLOEXEC_NONBLOCK)], Errno::ENOSYS, "faults are the monitor's to answer"),
     Row::proxy(324, "membarrier", &[flags("cmd", &flags::MEMBARRIER), hex("flags"), int("cpu_id")], Int),
     Row::handle(325, "mlock2", &[address("addr"), size("size"), flags("flags", &flags::MLOCK2)], Int, mman::mlock2),
@@ -397,7 +397,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(432, "fsmount", &[FD, hex("flags"), hex("attr_flags")], NEW_FD),
     Row::handle(433, "fspick", &[DIRFD, PATH, hex("flags")], NEW_FD, paths::forward),
     Row::proxy(434, "pidfd_open", &[int("pid"), flags("flags", &flags::PIDFD)], NEW_FD),
-    Row::refuse(435, "clone3", &[input("cl_args", &CLONE_ARGS), size("size")], Errno::ENOSYS, "threads and processes are not supported yet"),
+    Row::handle(435, "clone3", &[input("cl_args", &CLONE_ARGS), size("size")], Int, clone::clone3),
     Row::handle(436, "close_range", &[uint("first"), uint("last"), flags("flags", &flags::CLOSE_RANGE)], Int, file::close_range),
     Row::handle(437, "openat2", &[DIRFD, PATH, input("how", &OPEN_HOW), size("size")], NEW_FD, paths::openat2),
     Row::refuse(438, "pidfd_getfd", &[fd("pidfd"), int("targetfd"), hex("flags")], Errno::EPERM, "it would reach the descriptors of monitors"),

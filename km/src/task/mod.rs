@@ -1,4 +1,9 @@
 //! The payload's process and threads.
 
+pub mod clone;
+pub mod exec;
+pub mod exit;
+pub mod machine;
 pub mod process;
 pub mod thread;
+pub mod world;

@@ -1,9 +1,11 @@
-//! What all threads of a payload share.
+//! What the threads of a payload process share beside its memory.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use crate::config::Options;
 use crate::fd::ReservedFds;
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
@@ -12,10 +14,14 @@ use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::stats::Stats;
 use crate::syscall::limits::AddressLimits;
+use crate::task::machine::Machine;
 
 /// A payload process.
 #[derive(Debug)]
 pub struct Process {
+    /// The virtual machine it runs in: its own, or its parent's during a
+    /// `vfork`.
+    pub machine: Arc<Machine>,
     /// Payload memory, for copies and pointers.
     pub memory: GuestMemory,
     /// The monitor's own descriptors.
@@ -26,14 +32,23 @@ pub struct Process {
     pub xstate: XState,
     /// What is running.
     pub identity: Identity,
-    /// `--strace`: where to.
-    pub trace: Option<Output>,
-    /// `--stats`.
-    pub stats: Option<Stats>,
-    /// Set when the processors must forget what they have cached of the page
-    /// tables.
-    pub flush_wanted: Arc<AtomicBool>,
-    space: Mutex<AddressSpace>,
+    /// The options km was started with, for programs it executes.
+    pub options: Arc<Options>,
+    /// The monitor's program file.
+    pub image: Arc<OwnedFd>,
+    /// Where the monitor's own words go.
+    pub output: Output,
+    /// Where `--strace` and `--stats` go.
+    pub report: Output,
+    borrowed: AtomicBool,
+    /// `--strace`: a child may not be traced.
+    traced: AtomicBool,
+    stats: RwLock<Option<Arc<Stats>>>,
+    /// How many threads have not ended.
+    threads: AtomicUsize,
+    /// The exit status of the first thread, once it has ended.
+    first_status: AtomicU8,
+    ending: AtomicBool,
     actions: Mutex<Actions>,
 }
 
@@ -49,46 +64,162 @@ pub struct Identity {
 /// What a [`Process`] is made of.
 #[derive(Debug)]
 pub struct Parts {
-    pub space: AddressSpace,
+    pub machine: Arc<Machine>,
     pub fds: ReservedFds,
+    pub limits: AddressLimits,
     pub xstate: XState,
     pub identity: Identity,
-    pub trace: Option<Output>,
-    pub stats: Option<Stats>,
+    pub options: Arc<Options>,
+    pub image: Arc<OwnedFd>,
+    pub output: Output,
+    pub report: Output,
+    pub actions: Actions,
 }
 
 impl Process {
     pub fn new(parts: Parts) -> Process {
-        let limits = AddressLimits::default();
-        let mut parts = parts;
-        parts.space.set_limits(limits.in_bytes());
+        parts.machine.space().set_limits(parts.limits.in_bytes());
+        let options = &parts.options;
         Process {
-            memory: parts.space.memory().clone(),
+            memory: parts.machine.memory.clone(),
+            machine: parts.machine,
             fds: parts.fds,
-            limits,
+            limits: parts.limits,
             xstate: parts.xstate,
             identity: parts.identity,
-            trace: parts.trace,
-            stats: parts.stats,
-            flush_wanted: parts.space.flush_wanted(),
-            space: Mutex::new(parts.space),
-            actions: Mutex::new(Actions::inherited()),
+            image: parts.image,
+            output: parts.output,
+            report: parts.report,
+            borrowed: AtomicBool::new(false),
+            traced: AtomicBool::new(options.strace),
+            stats: RwLock::new(options.stats.then(Arc::default)),
+            options: parts.options,
+            threads: AtomicUsize::new(1),
+            first_status: AtomicU8::new(0),
+            ending: AtomicBool::new(false),
+            actions: Mutex::new(parts.actions),
         }
+    }
+
+    /// A child that runs in this process's memory until it executes a program
+    /// or ends.
+    pub fn borrow(&self) -> Process {
+        let follows = self.options.follow;
+        Process {
+            machine: Arc::clone(&self.machine),
+            memory: self.memory.clone(),
+            fds: self.fds.clone(),
+            limits: AddressLimits::new(self.limits.all()),
+            xstate: self.xstate,
+            identity: self.identity.clone(),
+            options: Arc::clone(&self.options),
+            image: Arc::clone(&self.image),
+            output: self.output.clone(),
+            report: self.report.clone(),
+            borrowed: AtomicBool::new(true),
+            traced: AtomicBool::new(follows && self.trace().is_some()),
+            stats: RwLock::new(None),
+            threads: AtomicUsize::new(1),
+            first_status: AtomicU8::new(0),
+            ending: AtomicBool::new(false),
+            actions: Mutex::new(self.actions().clone()),
+        }
+    }
+
+    /// Makes this, in the child of a fork, the child's.
+    pub fn become_child(&self) {
+        let follows = self.options.follow;
+        self.traced.store(
+            follows && self.traced.load(Ordering::Relaxed),
+            Ordering::Relaxed,
+        );
+        let mut stats = self.stats.write().unwrap_or_else(PoisonError::into_inner);
+        *stats = (follows && stats.is_some()).then(Arc::default);
+        self.threads.store(1, Ordering::Relaxed);
+        self.borrowed.store(false, Ordering::Relaxed);
+        if follows {
+            self.report.renew_for(&self.options, &self.fds);
+        }
+    }
+
+    /// Whether it runs in its parent's memory.
+    pub fn is_borrowed(&self) -> bool {
+        self.borrowed.load(Ordering::Relaxed)
+    }
+
+    /// Where system calls are traced to.
+    pub fn trace(&self) -> Option<&Output> {
+        self.traced.load(Ordering::Relaxed).then_some(&self.report)
+    }
+
+    /// The counters of `--stats`.
+    pub fn stats(&self) -> Option<Arc<Stats>> {
+        if !self.options.stats {
+            return None;
+        }
+        let stats = self.stats.read().unwrap_or_else(PoisonError::into_inner);
+        stats.clone()
+    }
+
+    /// Descriptors of the monitor's that a forked child keeps.
+    pub fn descriptors_for_fork(&self) -> [i32; 3] {
+        [
+            self.image.as_raw_fd(),
+            self.output.descriptor(),
+            self.report.descriptor(),
+        ]
+    }
+
+    /// Descriptors of the monitor's that one which is executed needs: its
+    /// image, the KVM device, and where its words go.
+    pub fn descriptors_for_exec(&self) -> [i32; 4] {
+        let [image, output, report] = self.descriptors_for_fork();
+        let device = self.space().vm().device().as_raw_fd();
+        [image, device, output, report]
     }
 
     /// How many threads the payload has.
     pub fn threads(&self) -> usize {
-        1
+        self.threads.load(Ordering::Relaxed)
     }
 
     /// Whether `id` is one of the payload's threads.
     pub fn has_thread(&self, id: i32) -> bool {
-        id as u32 == std::process::id()
+        let own = std::process::id() as i32;
+        let seats = self.machine.world.seats();
+        id == own
+            || seats
+                .iter()
+                .any(|seat| seat.tid() == id && seat.tgid() == own)
+    }
+
+    /// Counts one more thread.
+    pub fn add_thread(&self) {
+        self.threads.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts one thread less; whether it was the last.
+    pub fn remove_thread(&self) -> bool {
+        self.threads.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// Notes how the first thread ended, which tells how the process does.
+    pub fn set_first_status(&self, status: u8) {
+        self.first_status.store(status, Ordering::SeqCst);
+    }
+
+    pub fn first_status(&self) -> u8 {
+        self.first_status.load(Ordering::SeqCst)
+    }
+
+    /// Marks the process as ending; false if it was already.
+    pub fn begin_end(&self) -> bool {
+        !self.ending.swap(true, Ordering::SeqCst)
     }
 
     /// The address space. A handler holds it for one change at a time.
     pub fn space(&self) -> MutexGuard<'_, AddressSpace> {
-        self.space.lock().unwrap_or_else(PoisonError::into_inner)
+        self.machine.space()
     }
 
     /// The signal actions.

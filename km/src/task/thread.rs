@@ -1,15 +1,19 @@
 //! What belongs to one payload thread, beside its registers.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use crate::errno::Errno;
 use crate::signal::frame::{self, AltStack, Fault};
 use crate::sys::signal::{self, Mailbox, SigInfo};
+use crate::task::world::Seat;
 
 /// A payload thread.
 #[derive(Debug)]
 pub struct Thread {
     mailbox: &'static Mailbox,
+    /// Its place in the world.
+    pub seat: Arc<Seat>,
     /// Signals the payload blocks: bit `n - 1` for signal `n`. The host
     /// thread has the same mask, less the monitor's own signals.
     pub mask: u64,
@@ -26,27 +30,48 @@ pub struct Thread {
     pub fault: Fault,
     /// Word to clear and wake when the thread ends (`set_tid_address(2)`).
     pub clear_child_tid: u64,
-    /// Head of the list of robust futexes (`set_robust_list(2)`).
-    pub robust_list: u64,
 }
 
 impl Thread {
-    /// The calling host thread, as a payload thread.
-    pub fn current(immediate_exit: *mut u8) -> Thread {
-        // One a thread for the life of the process, so that a late signal
-        // never finds it gone.
-        let mailbox: &'static Mailbox = Box::leak(Box::default());
-        mailbox.install(immediate_exit);
+    /// A payload thread with no signal blocked, to run on the host thread that
+    /// will [settle](Self::settle) it.
+    pub fn new(mailbox: &'static Mailbox, seat: Arc<Seat>) -> Thread {
         Thread {
             mailbox,
-            mask: signal::mask(),
+            seat,
+            mask: 0,
             temporary_mask: None,
             held: Vec::new(),
             alt_stack: AltStack::default(),
             fault: Fault::default(),
             clear_child_tid: 0,
-            robust_list: 0,
         }
+    }
+
+    /// What a new thread or process has of this one: its mask, and its stack
+    /// for handlers where it does not share the memory it lies in.
+    pub fn offspring(
+        &self,
+        mailbox: &'static Mailbox,
+        seat: Arc<Seat>,
+        shares_memory: bool,
+    ) -> Thread {
+        let alt_stack = if shares_memory {
+            AltStack::default()
+        } else {
+            self.alt_stack
+        };
+        Thread {
+            mask: self.mask,
+            alt_stack,
+            ..Thread::new(mailbox, seat)
+        }
+    }
+
+    /// Makes it the calling host thread's; `immediate_exit` is its processor's.
+    pub fn settle(&self, immediate_exit: *mut u8) {
+        self.mailbox.install(immediate_exit);
+        self.seat.take();
     }
 
     /// Where signals for the thread are noted.
@@ -101,6 +126,21 @@ impl Thread {
             self.held.push(*info);
         }
         blocked
+    }
+
+    /// Blocks all signals, to change what a signal handler of the host would
+    /// find half done. False if one came before: it has to be attended to
+    /// first.
+    pub fn block_signals(&self) -> bool {
+        signal::block_all();
+        !self.mailbox.is_noted()
+    }
+
+    /// Undoes [`block_signals`](Self::block_signals).
+    pub fn unblock_signals(&self) {
+        if !self.mailbox.is_noted() {
+            signal::set_mask(self.mask);
+        }
     }
 
     /// Sets the payload's mask, and the host thread's.

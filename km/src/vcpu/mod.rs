@@ -6,6 +6,7 @@ pub mod quirk;
 pub mod run;
 
 use std::io;
+use std::os::fd::AsRawFd;
 
 use km_abi::{ports, selectors};
 use kvm_bindings::{Msrs, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, kvm_xsave};
@@ -88,6 +89,18 @@ pub struct Vcpu {
     transit: bool,
     last_cpu: Option<(u32, u32)>,
     has_tsc_aux: bool,
+    /// Control registers and segments in ring 3.
+    user: kvm_sregs,
+}
+
+/// Everything a program has in a processor: what a new thread or process
+/// starts with.
+#[derive(Debug)]
+pub struct Context {
+    pub registers: Registers,
+    pub fs_base: u64,
+    pub gs_base: u64,
+    extended: Box<kvm_xsave>,
 }
 
 impl Vcpu {
@@ -132,6 +145,7 @@ impl Vcpu {
             transit: false,
             last_cpu: None,
             has_tsc_aux: features.rdpid(),
+            user: sregs,
         };
         vcpu.set_msrs(&[
             (
@@ -149,6 +163,43 @@ impl Vcpu {
         vcpu.fd.set_sync_valid_reg(SyncReg::Register);
         vcpu.fd.set_sync_valid_reg(SyncReg::SystemRegister);
         Ok(vcpu)
+    }
+
+    /// What the payload has in this processor.
+    ///
+    /// # Errors
+    ///
+    /// From KVM.
+    pub fn context(&self) -> Result<Context, VcpuError> {
+        let sregs = self
+            .fd
+            .get_sregs()
+            .map_err(refused("to tell control registers"))?;
+        Ok(Context {
+            registers: self.registers,
+            fs_base: sregs.fs.base,
+            gs_base: sregs.gs.base,
+            extended: Box::new(self.extended_state()?),
+        })
+    }
+
+    /// Continues with `context` in ring 3, whatever this processor did before.
+    ///
+    /// # Errors
+    ///
+    /// From KVM.
+    pub fn adopt(&mut self, context: &Context) -> Result<(), VcpuError> {
+        let mut sregs = self.user;
+        sregs.fs.base = context.fs_base;
+        sregs.gs.base = context.gs_base;
+        self.fd
+            .set_sregs(&sregs)
+            .map_err(refused("control registers"))?;
+        self.set_extended_state(&context.extended)?;
+        self.at = At::User;
+        self.transit = false;
+        *self.replace_registers() = context.registers;
+        Ok(())
     }
 
     /// The payload's registers.
@@ -256,6 +307,16 @@ impl Vcpu {
                 .map_err(refused("control registers"))?;
         }
         Ok(())
+    }
+
+    /// The number of its descriptor.
+    pub fn descriptor(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+
+    /// Keeps what the processor shares with KVM out of forked processes.
+    pub fn forget_in_children(&mut self, vm: &Vm) {
+        kvm::keep_from_children(&mut self.fd, vm.fd().run_size());
     }
 
     /// All registers as KVM has them, for a report.
@@ -450,7 +511,7 @@ impl Vcpu {
             return Ok(());
         }
         self.last_cpu = Some((cpu, node));
-        self.shim.set_cpu_node(cpu, node)?;
+        self.page.set_cpu_node(cpu, node)?;
         if self.has_tsc_aux {
             self.set_msrs(&[(MSR_TSC_AUX, u64::from(cpu & 0xfff | node << 12))])?;
         }
@@ -514,7 +575,7 @@ fn initial_sregs(
     }
     let (base, limit) = page.task_state();
     sregs.tr = task_segment(base, limit);
-    (sregs.gdt.base, sregs.gdt.limit) = shim.gdt();
+    (sregs.gdt.base, sregs.gdt.limit) = page.gdt();
     (sregs.idt.base, sregs.idt.limit) = shim.idt();
     Ok(sregs)
 }

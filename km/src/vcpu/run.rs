@@ -14,6 +14,8 @@ pub trait Dispatch {
     fn fault(&mut self, vcpu: &mut Vcpu) -> Result<Next, VcpuError>;
     /// Before each entry: signals, requests to stop.
     fn attend(&mut self, vcpu: &mut Vcpu) -> Result<Next, VcpuError>;
+    /// After each exit, before anything else.
+    fn left(&mut self);
 }
 
 /// What a run loop does next.
@@ -25,18 +27,20 @@ pub enum Next {
     Stop(End),
 }
 
-/// How a payload ends.
+/// How a payload, or one of its threads, ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// With an exit status.
     Exit(u8),
+    /// Only the thread ends, with a status.
+    Thread(u8),
     /// By a signal.
     Signal(i32),
     /// The machine cannot go on.
     Failed(Failure),
 }
 
-/// Runs the payload on `vcpu` to its end.
+/// Runs a thread of the payload on `vcpu` to its end.
 ///
 /// # Errors
 ///
@@ -46,7 +50,9 @@ pub fn run(vcpu: &mut Vcpu, dispatch: &mut impl Dispatch) -> Result<End, VcpuErr
         if let Next::Stop(end) = dispatch.attend(vcpu)? {
             return Ok(end);
         }
-        let next = match vcpu.enter()? {
+        let exit = vcpu.enter();
+        dispatch.left();
+        let next = match exit? {
             Exit::Syscall => dispatch.syscall(vcpu)?,
             Exit::Exception(exception) => dispatch.exception(vcpu, exception)?,
             Exit::Fault => dispatch.fault(vcpu)?,

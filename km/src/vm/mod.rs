@@ -5,7 +5,7 @@ pub mod cpuid;
 pub mod slots;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kvm_bindings::KVM_API_VERSION;
@@ -52,9 +52,11 @@ impl VmError {
 /// A virtual machine without memory or processors.
 #[derive(Debug)]
 pub struct Vm {
+    kvm: Kvm,
     fd: VmFd,
     features: Features,
     slots: u32,
+    vcpus: u32,
 }
 
 impl Vm {
@@ -64,7 +66,29 @@ impl Vm {
     ///
     /// Where the device is missing, may not be opened, or lacks a capability.
     pub fn open(device: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
-        let kvm = open_device(device)?;
+        Vm::make(
+            kvm::device(
+                fds.adopt(open_device(device)?)
+                    .map_err(|source| VmError::Open {
+                        path: device.to_owned(),
+                        source,
+                    })?,
+            ),
+            device,
+            fds,
+        )
+    }
+
+    /// Makes a virtual machine with an open device.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn with(device: OwnedFd, path: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
+        Vm::make(kvm::device(device), path, fds)
+    }
+
+    fn make(kvm: Kvm, device: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
         if kvm.get_api_version() != KVM_API_VERSION as i32 {
             return Err(VmError::NotKvm {
                 path: device.to_owned(),
@@ -83,15 +107,59 @@ impl Vm {
         }
         let features = Features::of(&kvm).map_err(VmError::refused("to tell its CPU features"))?;
         let slots = kvm.get_nr_memslots() as u32;
+        let vcpus = kvm.get_max_vcpus() as u32;
+        Vm::create(kvm, features, slots, vcpus, fds)
+    }
+
+    fn create(
+        kvm: Kvm,
+        features: Features,
+        slots: u32,
+        vcpus: u32,
+        fds: &ReservedFds,
+    ) -> Result<Vm, VmError> {
         let fd = kvm::create_vm(&kvm, fds).map_err(|source| VmError::Refused {
             what: "a virtual machine",
             source,
         })?;
         Ok(Vm {
+            kvm,
             fd,
             features,
             slots,
+            vcpus,
         })
+    }
+
+    /// Another virtual machine of the same kind, for a forked process.
+    ///
+    /// # Errors
+    ///
+    /// From `KVM_CREATE_VM`, or where there is no descriptor left.
+    pub fn another(&self, fds: &ReservedFds) -> Result<Vm, VmError> {
+        let refused = |source| VmError::Refused {
+            what: "a virtual machine",
+            source,
+        };
+        let device = fds.adopt_copy(self.device()).map_err(refused)?;
+        let (slots, vcpus) = (self.slots, self.vcpus);
+        Vm::create(
+            kvm::device(device),
+            self.features.clone(),
+            slots,
+            vcpus,
+            fds,
+        )
+    }
+
+    /// The open KVM device.
+    pub fn device(&self) -> BorrowedFd<'_> {
+        kvm::descriptor(&self.kvm)
+    }
+
+    /// How many virtual processors the host allows.
+    pub fn max_vcpus(&self) -> u32 {
+        self.vcpus
     }
 
     pub fn fd(&self) -> &VmFd {
@@ -121,7 +189,7 @@ impl Vm {
     }
 }
 
-fn open_device(device: &Path) -> Result<Kvm, VmError> {
+fn open_device(device: &Path) -> Result<OwnedFd, VmError> {
     let path = device.to_owned();
     let file = std::fs::OpenOptions::new()
         .read(true)
@@ -132,5 +200,5 @@ fn open_device(device: &Path) -> Result<Kvm, VmError> {
         io::ErrorKind::PermissionDenied => VmError::NoPermission { path },
         _ => VmError::Open { path, source },
     })?;
-    Ok(kvm::device(OwnedFd::from(file)))
+    Ok(OwnedFd::from(file))
 }

@@ -1,0 +1,213 @@
+//! New processes and new programs (`clone(2)`, `execveat(2)`).
+
+use std::arch::{asm, global_asm};
+use std::ffi::{CStr, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use crate::errno::Errno;
+
+/// What the host is told of a new process. The pointers are host pointers
+/// made by `GuestMemory::host_pointer`, or 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Child {
+    /// `CLONE_*`, and the signal for the parent in the lowest byte.
+    pub flags: u64,
+    pub parent_tid: u64,
+    pub child_tid: u64,
+}
+
+/// Which of two a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forked {
+    /// The parent, with the child's id.
+    Parent(i32),
+    Child,
+}
+
+/// Copies the process: `CLONE_VM` must not be among the flags. The child has
+/// the calling thread only, so no other thread may hold a lock that the child
+/// needs: the caller has stopped them.
+///
+/// # Errors
+///
+/// From `clone(2)`.
+pub fn fork(child: &Child) -> Result<Forked, Errno> {
+    let result: i64;
+    // SAFETY: without CLONE_VM the child runs on a copy of this stack, as
+    // after fork(2). The kernel writes to the pointers, which are the
+    // payload's. The assembly preserves all but the registers named.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_clone => result,
+            in("rdi") child.flags & !(libc::CLONE_VM as u64),
+            in("rsi") 0,
+            in("rdx") child.parent_tid,
+            in("r10") child.child_tid,
+            in("r8") 0,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    match result {
+        0 => Ok(Forked::Child),
+        ..0 => Err(Errno::from_raw(-(result as i32))),
+        pid => Ok(Forked::Parent(pid as i32)),
+    }
+}
+
+// Arguments: rdi flags, rsi end of the child's stack, rdx parent_tid, rcx
+// child_tid, r8 function, r9 its argument. The child runs the function, which
+// does not return.
+global_asm!(
+    ".pushsection .text.km_vfork, \"ax\", @progbits",
+    ".global km_vfork",
+    ".type km_vfork, @function",
+    "km_vfork:",
+    "push r12",
+    "push r13",
+    "mov r12, r8",
+    "mov r13, r9",
+    "mov r10, rcx",
+    "xor r8d, r8d",
+    "mov eax, 56",
+    "syscall",
+    "test eax, eax",
+    "jz 2f",
+    "pop r13",
+    "pop r12",
+    "ret",
+    "2:",
+    "xor ebp, ebp",
+    "mov rdi, r13",
+    "call r12",
+    "ud2",
+    ".size km_vfork, . - km_vfork",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    fn km_vfork(
+        flags: u64,
+        stack: *mut c_void,
+        parent_tid: u64,
+        child_tid: u64,
+        function: extern "C" fn(*mut c_void) -> !,
+        argument: *mut c_void,
+    ) -> i64;
+}
+
+/// Bytes of the stack a child of [`vfork`] runs the monitor's code on.
+const STACK: usize = 512 << 10;
+
+/// Makes a process that shares the monitor's memory, in which `body` runs
+/// while the calling thread waits: until the child executes another program,
+/// or ends. `body` ends the process and does not return.
+///
+/// # Errors
+///
+/// From `clone(2)`; ENOMEM without a stack.
+pub fn vfork<F: FnMut() -> std::convert::Infallible>(
+    child: &Child,
+    mut body: F,
+) -> Result<i32, Errno> {
+    extern "C" fn call<F: FnMut() -> std::convert::Infallible>(body: *mut c_void) -> ! {
+        // SAFETY: `body` is the closure below, which the waiting parent keeps.
+        let body = unsafe { &mut *body.cast::<F>() };
+        match body() {}
+    }
+    let flags = child.flags | libc::CLONE_VM as u64 | libc::CLONE_VFORK as u64;
+    // SAFETY: a fresh mapping touches no other; it is unmapped below, when the
+    // child no longer runs on it. With CLONE_VFORK the parent does not return
+    // from the call before that, so that `body` and all it borrows outlive the
+    // child's use, and the thread's local storage has one user at a time.
+    // CLONE_SETTLS is not set by the caller.
+    unsafe {
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let stack = libc::mmap(ptr::null_mut(), STACK, prot, kind, -1, 0);
+        if stack == libc::MAP_FAILED {
+            return Err(Errno::ENOMEM);
+        }
+        let result = km_vfork(
+            flags & !(libc::CLONE_SETTLS as u64),
+            stack.byte_add(STACK),
+            child.parent_tid,
+            child.child_tid,
+            call::<F>,
+            (&raw mut body).cast(),
+        );
+        libc::munmap(stack, STACK);
+        match result {
+            ..0 => Err(Errno::from_raw(-(result as i32))),
+            pid => Ok(pid as i32),
+        }
+    }
+}
+
+/// Executes the open file with a name and one argument, and no environment.
+/// Returns only with an error. Allocates nothing.
+pub fn execute(file: BorrowedFd<'_>, name: &CStr, argument: &CStr) -> Errno {
+    exec(file, [name, argument], 0)
+}
+
+/// Whether the kernel would execute the file now: for instance not while it is
+/// open for writing. Kernels before 6.14 say nothing.
+///
+/// # Errors
+///
+/// What `execve(2)` would say of the file.
+pub fn may_be_executed(file: BorrowedFd<'_>) -> Result<(), Errno> {
+    const AT_EXECVE_CHECK: i32 = 0x10000;
+    match exec(file, [c"", c""], AT_EXECVE_CHECK) {
+        Errno::EINVAL | Errno::ENOSYS => Ok(()),
+        errno if errno.raw() == 0 => Ok(()),
+        errno => Err(errno),
+    }
+}
+
+fn exec(file: BorrowedFd<'_>, [name, argument]: [&CStr; 2], flags: i32) -> Errno {
+    let args = [name.as_ptr(), argument.as_ptr(), ptr::null()];
+    let nothing: [*const libc::c_char; 1] = [ptr::null()];
+    // SAFETY: the path is an empty string, both arrays end with NULL, and
+    // their strings live for the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            args.as_ptr(),
+            nothing.as_ptr(),
+            libc::AT_EMPTY_PATH | flags,
+        )
+    };
+    match done {
+        0 => Errno::from_raw(0),
+        _ => io::Error::last_os_error().into(),
+    }
+}
+
+/// Ends the calling thread alone. Only for the process's first thread, which
+/// nobody joins; the process lives on with the others.
+pub fn exit_first_thread(status: u8) -> ! {
+    // SAFETY: the thread's stack stays mapped, and nothing on it is used by
+    // others: the caller has given away all it shared.
+    unsafe { libc::syscall(libc::SYS_exit, libc::c_long::from(status)) };
+    crate::sys::proc::exit(status)
+}
+
+/// Stops sharing what threads share (`CLONE_FS`, `CLONE_FILES`,
+/// `CLONE_SYSVSEM`).
+///
+/// # Errors
+///
+/// From `unshare(2)`.
+pub fn unshare(flags: i32) -> Result<(), Errno> {
+    // SAFETY: the monitor relies on none of what these flags separate.
+    match unsafe { libc::unshare(flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error().into()),
+    }
+}

@@ -1,0 +1,262 @@
+//! New threads, processes and programs.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::errno::Errno;
+use crate::loader;
+use crate::procfs::{self, View};
+use crate::syscall::Outcome;
+use crate::syscall::call::Call;
+use crate::task::clone::{self, CLEAR_SIGHAND, Request};
+use crate::task::exec::{self, Program, path_of_descriptor};
+
+/// Bits of `clone`'s flags that hold the signal for the parent (`CSIGNAL`).
+const SIGNAL: u64 = 0xff;
+
+/// `clone(flags, stack, parent_tid, child_tid, tls)`. Only the lower half of
+/// the flags counts.
+pub fn clone(call: &mut Call<'_>) -> Outcome {
+    let flags = call.arg(0) & 0xffff_ffff;
+    let request = Request {
+        flags: flags & !SIGNAL,
+        exit_signal: flags & SIGNAL,
+        stack: call.arg(1),
+        // Both stand in the same place, so that one excludes the other.
+        parent_tid: call.arg(2),
+        pidfd: call.arg(2),
+        child_tid: call.arg(3),
+        tls: call.arg(4),
+    };
+    let both = (libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID) as u64;
+    if flags & both == both {
+        return Outcome::Fail(Errno::EINVAL);
+    }
+    carry_out(call, &request)
+}
+
+pub fn fork(call: &mut Call<'_>) -> Outcome {
+    let request = Request {
+        exit_signal: libc::SIGCHLD as u64,
+        ..Request::default()
+    };
+    carry_out(call, &request)
+}
+
+pub fn vfork(call: &mut Call<'_>) -> Outcome {
+    let request = Request {
+        flags: (libc::CLONE_VFORK | libc::CLONE_VM) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..Request::default()
+    };
+    carry_out(call, &request)
+}
+
+/// `struct clone_args` (`clone(2)`).
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// `clone3(cl_args, size)`.
+pub fn clone3(call: &mut Call<'_>) -> Outcome {
+    match clone3_request(call) {
+        Ok(request) => carry_out(call, &request),
+        Err(errno) => Outcome::Fail(errno),
+    }
+}
+
+fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
+    /// The structure without what came after `tls` (`CLONE_ARGS_SIZE_VER0`).
+    const FIRST_SIZE: usize = 64;
+    const PAGE: usize = 4096;
+    const KNOWN: u64 = 0xffff_ffff & !SIGNAL & !(libc::CLONE_DETACHED as u64) | CLEAR_SIGHAND;
+    let size = usize::try_from(call.arg(1)).unwrap_or(usize::MAX);
+    match size {
+        PAGE.. if size > PAGE => return Err(Errno::E2BIG),
+        ..FIRST_SIZE => return Err(Errno::EINVAL),
+        _ => {}
+    }
+    let mut bytes = vec![0u8; size];
+    call.memory().read(call.arg(0), &mut bytes)?;
+    let known = size_of::<CloneArgs>();
+    if bytes.iter().skip(known).any(|byte| *byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    bytes.resize(known, 0);
+    let args = CloneArgs::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
+    let threads = (libc::CLONE_THREAD | libc::CLONE_PARENT) as u64;
+    let chooses_place = args.set_tid_size != 0 || args.set_tid != 0 || args.cgroup != 0;
+    if args.flags & !KNOWN != 0
+        || args.exit_signal & !SIGNAL != 0
+        || args.exit_signal > 64
+        || args.flags & threads != 0 && args.exit_signal != 0
+        || (args.stack == 0) != (args.stack_size == 0)
+        // Not for payloads: the ids and the cgroup are the monitor's.
+        || chooses_place
+    {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Request {
+        flags: args.flags,
+        pidfd: args.pidfd,
+        child_tid: args.child_tid,
+        parent_tid: args.parent_tid,
+        exit_signal: args.exit_signal,
+        stack: args.stack.wrapping_add(args.stack_size),
+        tls: args.tls,
+    })
+}
+
+fn carry_out(call: &mut Call<'_>, request: &Request) -> Outcome {
+    clone::clone(call.process, call.thread, call.vcpu, request).into()
+}
+
+/// `execve(path, argv, envp)`.
+pub fn execve(call: &mut Call<'_>) -> Outcome {
+    let work = |call: &mut Call<'_>| {
+        let path = read_path(call, 0)?;
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let program = program(call, path)?;
+        let strings = [call.arg(1), call.arg(2)];
+        exec::execute(call.process, call.thread, program, strings)
+    };
+    match work(call) {
+        Ok(never) => match never {},
+        Err(errno) => Outcome::Fail(errno),
+    }
+}
+
+/// Only says whether the file could be executed (`execveat(2)`, Linux 6.14).
+const AT_EXECVE_CHECK: i32 = 0x10000;
+
+/// `execveat(dirfd, path, argv, envp, flags)`.
+pub fn execveat(call: &mut Call<'_>) -> Outcome {
+    let work = |call: &mut Call<'_>| {
+        const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
+        let flags = call.int(4);
+        if flags & !KNOWN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let path = read_path(call, 1)?;
+        if path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
+            return Err(Errno::ENOENT);
+        }
+        let directory = call.process.fds.translate(call.arg(0)) as i32;
+        let relative = !path.starts_with(b"/");
+        let program = match directory {
+            libc::AT_FDCWD if !path.is_empty() => program(call, path)?,
+            _ if !relative => program(call, path)?,
+            fd if fd < 0 && fd != libc::AT_FDCWD => return Err(Errno::EBADF),
+            fd => through_descriptor(fd, path),
+        };
+        let is_link = |metadata: std::fs::Metadata| metadata.is_symlink();
+        if flags & libc::AT_SYMLINK_NOFOLLOW != 0
+            && program.path.symlink_metadata().is_ok_and(is_link)
+            // What a descriptor stands for shows as a link as well.
+            && program.way.as_ref().is_none_or(|(_, rest)| !rest.is_empty())
+        {
+            return Err(Errno::ELOOP);
+        }
+        if flags & AT_EXECVE_CHECK != 0 {
+            let resolved = loader::resolve(&program.path, &program.execfn, Vec::new());
+            return match resolved {
+                Err(error) if !error.is_about_content() => Err(error.errno()),
+                _ => Ok(None),
+            };
+        }
+        let strings = [call.arg(2), call.arg(3)];
+        exec::execute(call.process, call.thread, program, strings).map(Some)
+    };
+    match work(call) {
+        Ok(None) => Outcome::Done(0),
+        Ok(Some(never)) => match never {},
+        Err(errno) => Outcome::Fail(errno),
+    }
+}
+
+fn read_path(call: &Call<'_>, index: usize) -> Result<Vec<u8>, Errno> {
+    call.memory()
+        .read_string(call.arg(index), libc::PATH_MAX as usize - 1)
+}
+
+/// The program that the payload calls `path`.
+fn program(call: &Call<'_>, path: Vec<u8>) -> Result<Program, Errno> {
+    let execfn = OsString::from_vec(path);
+    if let Some(fd) = named_descriptor(execfn.as_bytes()) {
+        // The name means another file once the descriptor is closed by exec.
+        let fd = call.process.fds.translate(fd as u64) as i32;
+        if fd < 0 {
+            return Err(Errno::ENOENT);
+        }
+        return Ok(Program {
+            path: path_of_descriptor(fd, "".as_ref()),
+            execfn,
+            way: Some((fd, OsString::new())),
+        });
+    }
+    let path = match procfs::look(call.process, execfn.as_bytes()) {
+        View::File(real) => PathBuf::from(OsString::from_vec(real)),
+        View::Refused(errno) => return Err(errno),
+        View::Host | View::Text(_) => PathBuf::from(&execfn),
+    };
+    Ok(Program {
+        path,
+        execfn,
+        way: None,
+    })
+}
+
+/// The program at `path` under the open file `fd`, or that file itself.
+fn through_descriptor(fd: i32, path: Vec<u8>) -> Program {
+    let mut rest = OsString::new();
+    if !path.is_empty() {
+        rest.push("/");
+        rest.push(OsString::from_vec(path));
+    }
+    let mut execfn = OsString::from(format!("/dev/fd/{fd}"));
+    execfn.push(&rest);
+    Program {
+        path: path_of_descriptor(fd, &rest),
+        execfn,
+        way: Some((fd, rest)),
+    }
+}
+
+/// The number of the descriptor whose link in `/proc` or `/dev` is `path`.
+fn named_descriptor(path: &[u8]) -> Option<i32> {
+    let own = format!("/proc/{}/fd/", std::process::id());
+    let number = [b"/proc/self/fd/".as_slice(), b"/dev/fd/", own.as_bytes()]
+        .into_iter()
+        .find_map(|directory| path.strip_prefix(directory))?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_descriptor;
+
+    #[test]
+    fn names_of_descriptors() {
+        assert_eq!(named_descriptor(b"/proc/self/fd/12"), Some(12));
+        assert_eq!(named_descriptor(b"/dev/fd/3"), Some(3));
+        assert_eq!(named_descriptor(b"/proc/self/fd/12/x"), None);
+        assert_eq!(named_descriptor(b"/proc/self/exe"), None);
+    }
+}

@@ -1,0 +1,313 @@
+//! New threads and processes of the payload (`clone(2)`).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+
+use crate::errno::Errno;
+use crate::error::Error;
+use crate::sys::call::NOT_BEGUN;
+use crate::sys::clone::{self, Child, Forked};
+use crate::sys::proc;
+use crate::syscall::dispatch::Payload;
+use crate::task::exit::{clear_and_wake, end_process, end_thread};
+use crate::task::machine::Processor;
+use crate::task::process::Process;
+use crate::task::thread::Thread;
+use crate::vcpu::run::{End, run};
+use crate::vcpu::{Context, Vcpu};
+
+/// What is to be made: the arguments of `clone3(2)`, in payload addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Request {
+    /// `CLONE_*`, without the signal.
+    pub flags: u64,
+    pub pidfd: u64,
+    pub child_tid: u64,
+    pub parent_tid: u64,
+    pub exit_signal: u64,
+    /// The new stack pointer; 0 for the caller's.
+    pub stack: u64,
+    pub tls: u64,
+}
+
+const VM: u64 = libc::CLONE_VM as u64;
+const FS: u64 = libc::CLONE_FS as u64;
+const FILES: u64 = libc::CLONE_FILES as u64;
+const SIGHAND: u64 = libc::CLONE_SIGHAND as u64;
+const VFORK: u64 = libc::CLONE_VFORK as u64;
+const THREAD: u64 = libc::CLONE_THREAD as u64;
+const SETTLS: u64 = libc::CLONE_SETTLS as u64;
+const PIDFD: u64 = libc::CLONE_PIDFD as u64;
+const PARENT: u64 = libc::CLONE_PARENT as u64;
+const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
+const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
+const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
+const DETACHED: u64 = libc::CLONE_DETACHED as u64;
+const SYSVSEM: u64 = libc::CLONE_SYSVSEM as u64;
+/// `CLONE_CLEAR_SIGHAND`: `clone3` only.
+pub const CLEAR_SIGHAND: u64 = 1 << 32;
+/// Flags that make namespaces.
+const NAMESPACES: u64 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u64
+    | 0x80;
+/// What threads of a process may leave apart.
+const SEPARABLE: u64 = FS | FILES | SYSVSEM;
+
+impl Request {
+    /// Checks the flags (`copy_process()` in `kernel/fork.c`).
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for what Linux refuses, and for processes that share memory or
+    /// descriptors and run at the same time; EPERM for namespaces.
+    pub fn check(&self) -> Result<(), Errno> {
+        let has = |flags: u64| self.flags & flags == flags;
+        if has(THREAD) && !has(SIGHAND)
+            || has(SIGHAND) && !has(VM)
+            || has(SIGHAND | CLEAR_SIGHAND)
+            || has(libc::CLONE_NEWNS as u64 | FS)
+            || has(libc::CLONE_NEWUSER as u64 | FS)
+            || has(PIDFD) && self.flags & (THREAD | DETACHED) != 0
+        {
+            return Err(Errno::EINVAL);
+        }
+        if self.flags & NAMESPACES != 0 {
+            return Err(Errno::EPERM);
+        }
+        let thread = has(THREAD);
+        let waits = has(VM | VFORK);
+        if !thread && (has(VM) && !waits || has(SIGHAND) || has(FILES) && !waits) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
+    fn has(&self, flag: u64) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// What the new thread or process starts with.
+    fn context(&self, vcpu: &Vcpu) -> Result<Context, Errno> {
+        let mut context = vcpu.context()?;
+        context.registers.rax = 0;
+        if self.stack != 0 {
+            context.registers.rsp = self.stack;
+        }
+        if self.has(SETTLS) {
+            context.fs_base = self.tls;
+        }
+        Ok(context)
+    }
+
+    /// What the host is told; the kernel itself writes the ids.
+    fn host(&self, process: &Process) -> Child {
+        let word = |flag: u64, address: u64| match self.flags & flag {
+            0 => 0,
+            _ => process.memory.host_pointer(address, 4),
+        };
+        let forwarded = FS | FILES | VFORK | PARENT | PIDFD | CHILD_SETTID | SYSVSEM;
+        Child {
+            flags: self.flags & (forwarded | libc::CLONE_IO as u64) | self.exit_signal,
+            // There the kernel leaves the pidfd.
+            parent_tid: word(PIDFD, self.pidfd),
+            child_tid: word(CHILD_SETTID, self.child_tid),
+        }
+    }
+}
+
+/// Carries out `request` for the calling thread: the new thread's or
+/// process's id, or 0 in the child.
+///
+/// # Errors
+///
+/// As `clone(2)`.
+pub fn clone(
+    process: &Arc<Process>,
+    thread: &mut Thread,
+    vcpu: &mut Vcpu,
+    request: &Request,
+) -> Result<u64, Errno> {
+    request.check()?;
+    let context = request.context(vcpu)?;
+    if !thread.block_signals() {
+        return Err(NOT_BEGUN);
+    }
+    let result = if request.has(THREAD) {
+        spawn(process, thread, context, request)
+    } else if request.has(VM) {
+        vfork(process, thread, vcpu, &context, request)
+    } else {
+        fork(process, thread, vcpu, &context, request)
+    };
+    thread.unblock_signals();
+    if let Ok(id @ 1..) = result
+        && request.has(PARENT_SETTID)
+    {
+        // Linux does not tell of an error either.
+        let _ = process.memory.write_value(request.parent_tid, &(id as u32));
+    }
+    result
+}
+
+fn out_of(error: &Error) -> Errno {
+    log::debug!("no new thread or process: {error}");
+    Errno::EAGAIN
+}
+
+fn spawn(
+    process: &Arc<Process>,
+    thread: &Thread,
+    context: Context,
+    request: &Request,
+) -> Result<u64, Errno> {
+    /// Bytes of the stack that the monitor's code runs on.
+    const STACK: usize = 256 << 10;
+    let machine = &process.machine;
+    if process.is_borrowed() {
+        // Its process is about to end or to execute another program.
+        return Err(Errno::EAGAIN);
+    }
+    let Processor { mut vcpu, mailbox } = machine.processor().map_err(|e| out_of(&e))?;
+    if let Err(error) = vcpu.adopt(&context) {
+        machine.give_back(Processor { vcpu, mailbox });
+        return Err(error.into());
+    }
+    let seat = machine.world.admit();
+    let mut child = thread.offspring(mailbox, Arc::clone(&seat), true);
+    if request.has(CHILD_CLEARTID) {
+        child.clear_child_tid = request.child_tid;
+    }
+    process.add_thread();
+    let (tell, told) = mpsc::sync_channel(1);
+    let request = *request;
+    let its_process = Arc::clone(process);
+    let start = move || {
+        child.settle(vcpu.immediate_exit());
+        let tid = proc::thread_id();
+        if request.has(CHILD_SETTID) {
+            let _ = its_process.memory.write_value(request.child_tid, &tid);
+        }
+        let apart = SEPARABLE & !request.flags;
+        if apart != 0
+            && let Err(error) = clone::unshare(apart as i32)
+        {
+            log::debug!("a thread shares more than it asked for: {error}");
+        }
+        // Gone if the parent is: the process is at its end.
+        let _ = tell.send(tid);
+        drop(tell);
+        child.set_mask(child.mask);
+        run_thread(its_process, child, Processor { vcpu, mailbox });
+    };
+    // Detached: nobody waits for it but by the payload's own means.
+    let spawned = std::thread::Builder::new().stack_size(STACK).spawn(start);
+    let tid = spawned.ok().and_then(|_| told.recv().ok());
+    process.actions().restore_after_first_thread();
+    let Some(tid) = tid else {
+        machine.world.dismiss(&seat);
+        process.remove_thread();
+        return Err(Errno::EAGAIN);
+    };
+    Ok(tid as u64)
+}
+
+/// Runs a thread to its end. Returns where the host thread may end.
+pub fn run_thread(process: Arc<Process>, thread: Thread, mut processor: Processor) {
+    let mut payload = Payload::new(Arc::clone(&process), thread);
+    match run(&mut processor.vcpu, &mut payload) {
+        Ok(End::Thread(status)) => {
+            end_thread(&process, payload.into_thread(), processor, status);
+        }
+        end => end_process(&process, &processor.vcpu, end),
+    }
+}
+
+fn fork(
+    process: &Arc<Process>,
+    thread: &mut Thread,
+    vcpu: &mut Vcpu,
+    context: &Context,
+    request: &Request,
+) -> Result<u64, Errno> {
+    let host = request.host(process);
+    let world = &process.machine.world;
+    let stopped = world.stop(&thread.seat);
+    match clone::fork(&host)? {
+        Forked::Parent(pid) => {
+            drop(stopped);
+            Ok(pid as u64)
+        }
+        Forked::Child => {
+            world.keep_only(&thread.seat);
+            drop(stopped);
+            let mailbox = thread.mailbox();
+            // The parent's processor is not here.
+            mailbox.uninstall();
+            *thread = thread.offspring(mailbox, Arc::clone(&thread.seat), false);
+            thread.settle(std::ptr::null_mut());
+            if request.has(CHILD_CLEARTID) {
+                thread.clear_child_tid = request.child_tid;
+            }
+            if request.has(CLEAR_SIGHAND) {
+                process.actions().clear_handlers();
+            }
+            process.become_child();
+            match process
+                .machine
+                .renew(context, &process.descriptors_for_fork())
+            {
+                Ok(own) => std::mem::forget(std::mem::replace(vcpu, own)),
+                // Nobody is left to return an error to.
+                Err(error) => proc::exit(crate::complain(&error)),
+            }
+            thread.settle(vcpu.immediate_exit());
+            Ok(0)
+        }
+    }
+}
+
+/// The child runs on the waiting parent's processor.
+fn vfork(
+    process: &Arc<Process>,
+    thread: &mut Thread,
+    vcpu: &mut Vcpu,
+    context: &Context,
+    request: &Request,
+) -> Result<u64, Errno> {
+    let before = vcpu.context()?;
+    let seat = Arc::clone(&thread.seat);
+    let mailbox = thread.mailbox();
+    let robust_list = seat.robust_list.swap(0, Ordering::Relaxed);
+    // What the child uses is made and dropped here: it shares the heap, and
+    // ends without dropping anything.
+    let child = Arc::new(process.borrow());
+    let own = thread.offspring(mailbox, Arc::clone(&seat), false);
+    let mut payload = Payload::new(Arc::clone(&child), own);
+    let result = clone::vfork(&request.host(process), || {
+        seat.take();
+        if request.has(CLEAR_SIGHAND) {
+            child.actions().clear_handlers();
+        }
+        let end = vcpu.adopt(context).and_then(|()| {
+            payload.thread().unblock_signals();
+            run(vcpu, &mut payload)
+        });
+        end_process(&child, vcpu, end)
+    });
+    // The child may have been killed anywhere.
+    mailbox.clear();
+    thread.settle(vcpu.immediate_exit());
+    seat.robust_list.store(robust_list, Ordering::Relaxed);
+    process.machine.world.resume(&seat);
+    vcpu.adopt(&before)?;
+    if request.has(CHILD_CLEARTID) {
+        clear_and_wake(&process.memory, request.child_tid);
+    }
+    Ok(result? as u64)
+}

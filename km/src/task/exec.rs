@@ -1,0 +1,314 @@
+//! New programs (`execve(2)`): the monitor executes itself, and hands over
+//! what has to survive.
+//!
+//! What Linux would refuse is refused before; a payload never starts a native
+//! process. What the kernel keeps over an exec (descriptors, ignored signals,
+//! pending ones, limits, working directory, process group, timers) it keeps
+//! here as well, because the process is the payload's.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, OsStr, OsString};
+use std::io::{Cursor, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{LogTo, Options, RunConfig};
+use crate::errno::Errno;
+use crate::fd::ReservedFds;
+use crate::loader;
+use crate::loader::stack::{MAX_STRING, string_limit};
+use crate::log::Output;
+use crate::mem::guest::GuestMemory;
+use crate::sys::{clone, proc, signal};
+use crate::syscall::limits::{AddressLimits, Limit, Limits};
+use crate::task::process::Process;
+use crate::task::thread::Thread;
+
+/// The monitor's option for the descriptor of a [`Handover`].
+const OPTION: &str = "--execve=";
+
+/// What one monitor leaves to the next.
+#[derive(Debug, Serialize, Deserialize)]
+struct Handover {
+    payload: OsString,
+    execfn: OsString,
+    argv: Vec<OsString>,
+    env: Vec<OsString>,
+    /// A descriptor that `payload` goes through.
+    way: Option<i32>,
+    options: Options,
+    image: i32,
+    device: i32,
+    output: i32,
+    report: i32,
+    reserved: (i32, i32),
+    /// Soft and hard limits on address space, data and stack.
+    limits: [(u64, u64); 3],
+    mask: u64,
+    /// Signals the monitor needs and the payload ignores.
+    ignored: u64,
+}
+
+/// What a monitor has from the one before it.
+#[derive(Debug)]
+pub struct Inherited {
+    pub execfn: OsString,
+    pub image: OwnedFd,
+    pub device: OwnedFd,
+    pub output: Output,
+    pub report: Output,
+    pub fds: ReservedFds,
+    pub limits: AddressLimits,
+    pub mask: u64,
+    pub ignored: u64,
+    /// Kept open until the program is loaded.
+    pub way: Option<OwnedFd>,
+}
+
+/// The configuration another monitor hands over, if `args` say that one does.
+pub fn inherited(args: &[OsString]) -> Option<Result<RunConfig, Errno>> {
+    let [_, option] = args else { return None };
+    let number = option.as_bytes().strip_prefix(OPTION.as_bytes())?;
+    let number = std::str::from_utf8(number).ok()?.parse().ok()?;
+    Some(take_over(number))
+}
+
+fn take_over(number: i32) -> Result<RunConfig, Errno> {
+    let memory = proc::take_inherited(number)?;
+    let bytes = proc::sealed_content(memory)?;
+    let handover: Handover = postcard::from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
+    let fds = ReservedFds::inherited(handover.reserved);
+    let take = |fd| {
+        if fds.contains(fd) {
+            proc::take_inherited(fd)
+        } else {
+            Err(Errno::EBADF)
+        }
+    };
+    let limit = |(soft, hard)| Limit { soft, hard };
+    let [address_space, data, stack] = handover.limits.map(limit);
+    let output = Output::inherited(take(handover.output)?);
+    let report = match handover.report {
+        same if same == handover.output => output.clone(),
+        report => Output::inherited(take(report)?),
+    };
+    let inherited = Inherited {
+        execfn: handover.execfn,
+        image: take(handover.image)?,
+        device: take(handover.device)?,
+        output,
+        report,
+        limits: AddressLimits::new(Limits {
+            address_space,
+            data,
+            stack,
+        }),
+        mask: handover.mask,
+        ignored: handover.ignored,
+        way: handover.way.map(take).transpose()?,
+        fds,
+    };
+    Ok(RunConfig {
+        payload: handover.payload.into(),
+        argv: handover.argv,
+        env: handover.env,
+        options: handover.options,
+        log: LogTo::Nowhere,
+        log_to: None,
+        inherited: Some(inherited),
+    })
+}
+
+/// The program to execute.
+#[derive(Debug)]
+pub struct Program {
+    /// How the monitor finds it.
+    pub path: PathBuf,
+    /// How the payload named it (`AT_EXECFN`).
+    pub execfn: OsString,
+    /// A descriptor of the payload's that `path` goes through
+    /// (`/proc/self/fd/N`), and what follows.
+    pub way: Option<(i32, OsString)>,
+}
+
+/// Executes `program` in place of the calling process; `argv` and `envp` are
+/// payload addresses.
+///
+/// # Errors
+///
+/// As `execve(2)`.
+pub fn execute(
+    process: &Process,
+    thread: &Thread,
+    program: Program,
+    [argv, envp]: [u64; 2],
+) -> Result<Infallible, Errno> {
+    // All that is allocated is dropped before the point of no return: during
+    // a vfork the heap is the parent's as well.
+    let prepared = prepare(process, thread, program, [argv, envp])?;
+    let number = prepared.handover.as_raw_fd();
+    let mut option = [0u8; 32];
+    write!(Cursor::new(&mut option[..]), "{OPTION}{number}")?;
+    let option = CStr::from_bytes_until_nul(&option).map_err(|_| Errno::EINVAL)?;
+
+    if !thread.block_signals() {
+        return Err(crate::sys::call::NOT_BEGUN);
+    }
+    let alone = process.is_borrowed() || process.threads() == 1;
+    let stopped = (!alone).then(|| process.machine.world.stop(&thread.seat));
+    let kept = process.descriptors_for_exec();
+    let inherit = |on| {
+        let way = prepared.way.as_ref().map(AsRawFd::as_raw_fd);
+        for fd in kept.into_iter().chain([number]).chain(way) {
+            proc::set_inherited(fd, on);
+        }
+    };
+    inherit(true);
+    let errno = clone::execute(process.image.as_fd(), c"km", option);
+    inherit(false);
+    drop(stopped);
+    thread.unblock_signals();
+    Err(errno)
+}
+
+/// Descriptors that the next monitor needs and no other.
+struct Prepared {
+    handover: OwnedFd,
+    way: Option<OwnedFd>,
+}
+
+/// Everything up to the point of no return.
+fn prepare(
+    process: &Process,
+    thread: &Thread,
+    program: Program,
+    [argv, envp]: [u64; 2],
+) -> Result<Prepared, Errno> {
+    // As Linux has it: the file first, then the strings, then what is in it.
+    let target = loader::resolve(&program.path, &program.execfn, Vec::new());
+    if let Err(error) = &target
+        && !error.is_about_content()
+    {
+        return Err(error.errno());
+    }
+    let limits = process.limits.all();
+    let mut room = Room::new(limits.stack.soft);
+    room.take(program.execfn.len())?;
+    let argv = room.read(&process.memory, argv)?;
+    let env = room.read(&process.memory, envp)?;
+    let target = target.map_err(|error| error.errno())?;
+    for file in [Some(&target.program), target.interpreter.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        clone::may_be_executed(file.file.as_fd())?;
+    }
+    let is_script = target.program.path != program.path;
+    drop(target);
+
+    let way = match &program.way {
+        None => None,
+        Some((fd, _)) => {
+            if is_script && !proc::is_inherited(*fd) {
+                // The interpreter would not find it.
+                return Err(Errno::ENOENT);
+            }
+            let fd = proc::borrow_fd(*fd).ok_or(Errno::EBADF)?;
+            Some(process.fds.adopt_copy(fd)?)
+        }
+    };
+    let payload = match (&way, &program.way) {
+        (Some(copy), Some((_, rest))) => {
+            path_of_descriptor(copy.as_raw_fd(), rest).into_os_string()
+        }
+        _ => program.path.into_os_string(),
+    };
+    let actions = process.actions();
+    let ignored: u64 = [libc::SIGSEGV, libc::SIGBUS]
+        .into_iter()
+        .filter(|number| actions.get(*number).is_ignored())
+        .map(|number| 1u64 << (number - 1))
+        .sum();
+    drop(actions);
+    let pair = |limit: Limit| (limit.soft, limit.hard);
+    let range = process.fds.range();
+    let [image, device, output, report] = process.descriptors_for_exec();
+    let handover = Handover {
+        payload,
+        execfn: program.execfn,
+        argv,
+        env,
+        way: way.as_ref().map(AsRawFd::as_raw_fd),
+        options: Options {
+            strace: process.trace().is_some(),
+            stats: process.stats().is_some() || process.options.stats && process.options.follow,
+            ..Options::clone(&process.options)
+        },
+        image,
+        device,
+        output,
+        report,
+        reserved: (range.start, range.end),
+        limits: [
+            pair(limits.address_space),
+            pair(limits.data),
+            pair(limits.stack),
+        ],
+        mask: thread.mask,
+        ignored: ignored & signal::OWN,
+    };
+    let bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
+    let file = proc::sealed_file(c"km-execve", &bytes)?;
+    let handover = process.fds.adopt(file)?;
+    Ok(Prepared { handover, way })
+}
+
+/// What strings and pointers may still take (`bprm_stack_limits()` and
+/// `copy_strings()` in `fs/exec.c`).
+struct Room(u64);
+
+impl Room {
+    fn new(stack: u64) -> Room {
+        Room(string_limit(stack))
+    }
+
+    fn take(&mut self, len: usize) -> Result<(), Errno> {
+        self.0 = self.0.checked_sub(len as u64 + 1).ok_or(Errno::E2BIG)?;
+        Ok(())
+    }
+
+    /// The strings of the array at `address`, which ends with a null pointer.
+    fn read(&mut self, memory: &GuestMemory, address: u64) -> Result<Vec<OsString>, Errno> {
+        const POINTER: u64 = 8;
+        let mut strings = Vec::new();
+        if address == 0 {
+            return Ok(strings);
+        }
+        for at in (address..).step_by(POINTER as usize) {
+            let pointer: u64 = memory.read_value(at)?;
+            if pointer == 0 {
+                break;
+            }
+            self.take(POINTER as usize - 1)?;
+            let string = memory
+                .read_string(pointer, MAX_STRING)
+                .map_err(|errno| match errno {
+                    Errno::ENAMETOOLONG => Errno::E2BIG,
+                    errno => errno,
+                })?;
+            self.take(string.len())?;
+            strings.push(OsString::from_vec(string));
+        }
+        Ok(strings)
+    }
+}
+
+/// The path behind a descriptor of the calling process.
+pub fn path_of_descriptor(fd: i32, rest: &OsStr) -> PathBuf {
+    let mut path = OsString::from(format!("/proc/self/fd/{fd}"));
+    path.push(rest);
+    path.into()
+}

@@ -1,0 +1,207 @@
+//! The virtual machine of a payload: its memory, its processors, and the
+//! threads that run in it.
+
+use std::collections::HashSet;
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::errno::Errno;
+use crate::error::Error;
+use crate::fd::ReservedFds;
+use crate::mem::guest::GuestMemory;
+use crate::mem::pagetable::{PageTables, Pages};
+use crate::mem::space::AddressSpace;
+use crate::mem::system::SystemArea;
+use crate::shim::Shim;
+use crate::sys::map::Reservation;
+use crate::sys::proc;
+use crate::sys::signal::Mailbox;
+use crate::task::world::World;
+use crate::vcpu::{Context, Vcpu};
+use crate::vm::Vm;
+use crate::vm::slots::Slots;
+
+/// A virtual machine and what runs in it.
+#[derive(Debug)]
+pub struct Machine {
+    /// Payload memory, for copies and pointers.
+    pub memory: GuestMemory,
+    pub world: World,
+    fds: ReservedFds,
+    space: Mutex<AddressSpace>,
+    processors: Mutex<Processors>,
+}
+
+#[derive(Debug)]
+struct Processors {
+    shim: Shim,
+    made: u32,
+    idle: Vec<Processor>,
+}
+
+/// A virtual processor, and where signals for the thread that has it are
+/// noted. Both are reused by later threads: a late signal never finds its
+/// mailbox gone.
+#[derive(Debug)]
+pub struct Processor {
+    pub vcpu: Vcpu,
+    pub mailbox: &'static Mailbox,
+}
+
+/// The parts of a machine that belong to one `/dev/kvm` virtual machine.
+struct Parts {
+    slots: Slots,
+    tables: PageTables,
+    shim: Shim,
+}
+
+fn parts(vm: &Arc<Vm>, memory: &GuestMemory) -> Result<Parts, Error> {
+    let area = Arc::new(SystemArea::new(memory.arenas())?);
+    let mut slots = Slots::new(vm.max_slots(), memory.host_base());
+    let mut pages = Pages {
+        vm,
+        slots: &mut slots,
+    };
+    let mut tables = PageTables::new(Arc::clone(&area), &mut pages)?;
+    let shim = Shim::install(&area, &mut tables, &mut pages)?;
+    Ok(Parts {
+        slots,
+        tables,
+        shim,
+    })
+}
+
+impl Machine {
+    /// A machine without processors; `limit` is the most private memory in
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where memory is short or KVM fails.
+    pub fn new(
+        vm: &Arc<Vm>,
+        reservation: Reservation,
+        memory: GuestMemory,
+        limit: Option<u64>,
+        fds: ReservedFds,
+    ) -> Result<Machine, Error> {
+        let Parts {
+            slots,
+            tables,
+            shim,
+        } = parts(vm, &memory)?;
+        let space = AddressSpace::new(
+            Arc::clone(vm),
+            slots,
+            tables,
+            Arc::new(reservation),
+            memory.clone(),
+            limit,
+        );
+        Ok(Machine {
+            memory,
+            world: World::default(),
+            fds,
+            space: Mutex::new(space),
+            processors: Mutex::new(Processors {
+                shim,
+                made: 0,
+                idle: Vec::new(),
+            }),
+        })
+    }
+
+    /// The address space. A handler holds it for one change at a time.
+    pub fn space(&self) -> MutexGuard<'_, AddressSpace> {
+        self.space.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn processors(&self) -> MutexGuard<'_, Processors> {
+        self.processors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A processor for one more thread.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN where the host allows no more; from KVM.
+    pub fn processor(&self) -> Result<Processor, Error> {
+        let mut processors = self.processors();
+        if let Some(processor) = processors.idle.pop() {
+            return Ok(processor);
+        }
+        let mut space = self.space();
+        let vm = Arc::clone(space.vm());
+        if processors.made >= vm.max_vcpus() {
+            return Err(Error::Memory(Errno::EAGAIN));
+        }
+        let page = {
+            let (tables, mut pages) = space.machine();
+            processors.shim.vcpu_page(tables, &mut pages)?
+        };
+        let root = space.root();
+        drop(space);
+        let fd = vm.create_vcpu(processors.made, &self.fds)?;
+        processors.made += 1;
+        let mut vcpu = Vcpu::new(fd, &vm, &processors.shim, page, root)?;
+        vcpu.forget_in_children(&vm);
+        Ok(Processor {
+            vcpu,
+            mailbox: Box::leak(Box::default()),
+        })
+    }
+
+    /// Takes a processor back that no thread runs on any more.
+    pub fn give_back(&self, processor: Processor) {
+        self.processors().idle.push(processor);
+    }
+
+    /// Drops the page tables, for `work` to begin anew. The world is stopped.
+    ///
+    /// # Errors
+    ///
+    /// From KVM.
+    pub fn drop_tables(&self) -> Result<(), Errno> {
+        self.world.want_flush();
+        self.space().drop_tables()
+    }
+
+    /// In the child of a fork: a virtual machine of its own around the memory
+    /// it has got a copy of, and a processor that continues with `context`.
+    /// `keep` are descriptors of the monitor's that stay open.
+    ///
+    /// # Errors
+    ///
+    /// Where KVM or the host has no room for one more.
+    pub fn renew(&self, context: &Context, keep: &[i32]) -> Result<Vcpu, Error> {
+        let mut space = self.space();
+        let vm = Arc::new(space.vm().another(&self.fds)?);
+        let Parts {
+            slots,
+            tables,
+            shim,
+        } = parts(&vm, &self.memory)?;
+        space.renew(Arc::clone(&vm), slots, tables)?;
+        drop(space);
+        let mut processors = self.processors();
+        processors.shim = shim;
+        processors.made = 0;
+        // They are the parent's, and their memory is not here.
+        for processor in processors.idle.drain(..) {
+            std::mem::forget(processor);
+        }
+        drop(processors);
+        let mut vcpu = self.processor()?.vcpu;
+        vcpu.adopt(context)?;
+        let own = [
+            vm.device().as_raw_fd(),
+            vm.fd().as_raw_fd(),
+            vcpu.descriptor(),
+        ];
+        let keep: HashSet<i32> = keep.iter().copied().chain(own).collect();
+        proc::close_all_but(self.fds.range(), &keep);
+        Ok(vcpu)
+    }
+}
