@@ -151,6 +151,7 @@ impl Payload {
             Resolution::Denied => (libc::SIGSEGV, exception::SEGV_ACCERR),
             Resolution::NoPage => (libc::SIGBUS, exception::BUS_ADRERR),
         };
+        log::debug!("{resolution:?} at {rip:#x}: {fault:x?}");
         self.host_fault = None;
         let info = frame::fault_info(signal, code, fault.address);
         self.signal_fault(vcpu, &info, fault)

@@ -148,8 +148,8 @@ pub fn clone(
     thread.unblock_signals();
     if let Ok(id @ 1..) = result
         && request.has(PARENT_SETTID)
+        && !request.has(THREAD)
     {
-        // Linux does not tell of an error either.
         let _ = process.memory.write_value(request.parent_tid, &(id as u32));
     }
     result
@@ -190,8 +190,14 @@ fn spawn(
     let start = move || {
         child.settle(vcpu.immediate_exit());
         let tid = proc::thread_id();
-        if request.has(CHILD_SETTID) {
-            let _ = its_process.memory.write_value(request.child_tid, &tid);
+        // Both before it runs. As in Linux, nobody is told of an error.
+        for (flag, word) in [
+            (PARENT_SETTID, request.parent_tid),
+            (CHILD_SETTID, request.child_tid),
+        ] {
+            if request.has(flag) {
+                let _ = its_process.memory.write_value(word, &tid);
+            }
         }
         let apart = SEPARABLE & !request.flags;
         if apart != 0
