@@ -30,8 +30,10 @@ pub fn look(process: &Process, path: &[u8]) -> View {
     match name {
         b"exe" => View::File(process.identity.exe.as_os_str().as_bytes().to_vec()),
         b"maps" => {
+            // A copy: looking after the files takes time, and may wait.
+            let mappings = process.space().mappings().clone();
             let mut text = Vec::new();
-            process.space().mappings().write_maps(&mut text, is_deleted);
+            mappings.write_maps(&mut text, is_deleted);
             View::Text(text)
         }
         b"auxv" => View::Text(process.identity.auxv.clone()),

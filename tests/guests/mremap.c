@@ -18,8 +18,70 @@ static char *fresh(size_t pages, int fill)
     return p;
 }
 
+// Again and again, in place where there is room and elsewhere where not: the content of each part stays, whatever the
+// kernel has made of the parts.
+static void grows(void)
+{
+    char *room = NEED(mmap(NULL, 64 * PAGE, PROT_NONE, ANON, -1, 0));
+    char *p = room + 8 * PAGE;
+    NEED(munmap(p, 24 * PAGE));
+    NEED(mmap(p, 2 * PAGE, RW, ANON | MAP_FIXED, -1, 0));
+    memset(p, 1, 2 * PAGE);
+    EQ("moved to start with", mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 4 * PAGE), p + 4 * PAGE);
+    p += 4 * PAGE;
+    EQ("grown there", mremap(p, 2 * PAGE, 4 * PAGE, 0), p);
+    memset(p + 2 * PAGE, 2, 2 * PAGE);
+    EQ("grown once more", mremap(p, 4 * PAGE, 6 * PAGE, 0), p);
+    memset(p + 4 * PAGE, 3, 2 * PAGE);
+    char *q = room + 40 * PAGE;
+    EQ("moved as one", mremap(p, 6 * PAGE, 8 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q), q);
+    CHECK("every part", all_bytes(q, 2 * PAGE, 1) && all_bytes(q + 2 * PAGE, 2 * PAGE, 2) &&
+                            all_bytes(q + 4 * PAGE, 2 * PAGE, 3) && all_bytes(q + 6 * PAGE, 2 * PAGE, 0));
+    EQ("left behind: nothing", readable(p), 0);
+    EQ("nor at its end", readable(p + 5 * PAGE), 0);
+    NEED(mprotect(q, 8 * PAGE, PROT_READ));
+    EQ("read-only grows", mremap(q, 8 * PAGE, 8 * PAGE, 0), q);
+    NEED(munmap(room, 64 * PAGE));
+}
+
+// Files: what is behind the new part is the file, and private changes stay.
+static void grows_files(void)
+{
+    int fd = NEED(open("file", O_RDWR | O_CREAT, 0600));
+    for (int i = 1; i <= 8; i++) {
+        char page[PAGE];
+        memset(page, i, PAGE);
+        NEED(write(fd, page, PAGE));
+    }
+    static const struct {
+        const char *name;
+        int flags;
+    } kinds[] = {{"private", MAP_PRIVATE}, {"shared", MAP_SHARED}};
+    for (int i = 0; i < 2; i++) {
+        char *room = NEED(mmap(NULL, 32 * PAGE, PROT_NONE, ANON, -1, 0));
+        NEED(munmap(room, 16 * PAGE));
+        char *p = NEED(mmap(room, 2 * PAGE, RW, kinds[i].flags | MAP_FIXED, fd, PAGE)), *q = room + 20 * PAGE;
+        p[PAGE] = 99;
+        puts(kinds[i].name);
+        EQ("file in place", mremap(p, 2 * PAGE, 4 * PAGE, 0), p);
+        CHECK("its pages", p[0] == 2 && p[PAGE] == 99 && p[2 * PAGE] == 4 && p[3 * PAGE] == 5);
+        p[3 * PAGE] = 98;
+        EQ("file elsewhere", mremap(p, 4 * PAGE, 6 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q), q);
+        CHECK("its pages there", q[0] == 2 && q[PAGE] == 99 && q[3 * PAGE] == 98 && q[5 * PAGE] == 7);
+        EQ("old place empty", readable(p + 3 * PAGE), 0);
+        char byte;
+        NEED(pread(fd, &byte, 1, 4 * PAGE));
+        EQ("the file", byte, kinds[i].flags == MAP_SHARED ? 98 : 5);
+        NEED(munmap(room, 32 * PAGE));
+    }
+    NEED(close(fd));
+    unlink("file");
+}
+
 int main(void)
 {
+    grows();
+    grows_files();
     // In place, with room made behind it.
     char *p = fresh(8, 3);
     NEED(munmap(p + 4 * PAGE, 4 * PAGE));

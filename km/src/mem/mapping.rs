@@ -63,6 +63,8 @@ bitflags! {
         const NORESERVE = 1 << 4;
         /// Left out of core files.
         const DONTDUMP = 1 << 5;
+        /// May be dropped when memory is short (`MAP_DROPPABLE`).
+        const DROPPABLE = 1 << 6;
     }
 }
 

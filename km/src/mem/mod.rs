@@ -2,6 +2,7 @@
 
 pub mod brk;
 pub mod fault;
+pub mod fork;
 pub mod guest;
 pub mod layout;
 pub mod mapping;

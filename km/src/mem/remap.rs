@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use crate::errno::Errno;
 use crate::mem::layout::{PAGE, TASK_SIZE};
-use crate::mem::mapping::{Kind, Mapping};
-use crate::mem::space::AddressSpace;
+use crate::mem::mapping::{Kind, MapFlags, Mapping};
+use crate::mem::space::{AddressSpace, MAP_DROPPABLE, host_prot};
+use crate::sys::map::Growth;
 
 /// The arguments of `mremap`, as the payload gave them.
 #[derive(Debug, Clone)]
@@ -86,18 +87,49 @@ impl AddressSpace {
         self.relocate(old, new, mapping, dont_unmap)
     }
 
+    /// Makes `old` longer by `more`, which lies behind it and is free; its
+    /// address.
     fn grow(
         &mut self,
         old: &Range<u64>,
         more: Range<u64>,
         mapping: &Mapping,
     ) -> Result<u64, Errno> {
-        let physical = self.physical_range(old)?;
-        self.reservation.grow(&physical, more.end - old.start)?;
+        let (physical, behind) = (self.physical_range(old)?, self.physical_range(&more)?);
+        let how = growth(mapping);
+        if matches!(how, Growth::Private) {
+            // It must not be seen while it is away.
+            self.withdraw(&(old.end - PAGE..old.end))?;
+        }
+        self.reservation
+            .grow(&physical, more.end - old.start, how)?;
+        if matches!(how, Growth::Anonymous { .. }) {
+            self.advise_as(&(physical.start..behind.end), &behind, mapping);
+        }
         let len = old.end - old.start;
+        self.use_stack_room(&more);
         self.mappings.insert(more.clone(), mapping.advanced(len));
         self.fill_small(&more);
         Ok(old.start)
+    }
+
+    /// Gives new anonymous memory `behind` what the payload has advised for
+    /// the mapping, which is `whole` now.
+    fn advise_as(&self, whole: &Range<u64>, behind: &Range<u64>, mapping: &Mapping) {
+        let flags = mapping.flags;
+        let said = [
+            (mapping.huge == Some(true), libc::MADV_HUGEPAGE),
+            (mapping.huge == Some(false), libc::MADV_NOHUGEPAGE),
+            (flags.contains(MapFlags::DONTDUMP), libc::MADV_DONTDUMP),
+            (flags.contains(MapFlags::WIPEONFORK), libc::MADV_WIPEONFORK),
+        ];
+        for (_, advice) in said.iter().filter(|(said, _)| *said) {
+            // The host took it for the memory before it.
+            let _ = self.reservation.advise(behind, *advice);
+        }
+        if mapping.huge.is_none() {
+            self.wants_huge_pages(whole, whole, mapping);
+        }
     }
 
     fn relocate(
@@ -108,25 +140,75 @@ impl AddressSpace {
         dont_unmap: bool,
     ) -> Result<u64, Errno> {
         let target = self.physical_range(&new)?;
+        self.withdraw(&old)?;
         self.release(&new)?;
         let new_len = new.end - new.start;
         if new_len < old.end - old.start {
             self.release(&(old.start + new_len..old.end))?;
             old.end = old.start + new_len;
         }
-        self.withdraw(&old)?;
-        let flags = if dont_unmap {
-            libc::MREMAP_DONTUNMAP
+        self.use_stack_room(&new);
+        if old.is_empty() {
+            let from = self.physical_range(&(old.start..old.start + PAGE))?.start;
+            self.reservation.duplicate(from, &target)?;
+            self.mappings.insert(new.clone(), mapping);
         } else {
-            0
-        };
-        self.reservation
-            .remap(&self.physical_range(&old)?, &target, flags)?;
-        if !dont_unmap {
-            self.mappings.remove(old);
+            self.move_mapping(&old, &new, mapping, dont_unmap)?;
         }
-        self.mappings.insert(new.clone(), mapping);
         self.fill_small(&new);
         Ok(new.start)
+    }
+
+    /// Moves `old`, which is not in the page tables, to `new`, where nothing
+    /// is mapped, and lets it grow there.
+    fn move_mapping(
+        &mut self,
+        old: &Range<u64>,
+        new: &Range<u64>,
+        mapping: Mapping,
+        dont_unmap: bool,
+    ) -> Result<(), Errno> {
+        let (source, target) = (self.physical_range(old)?, self.physical_range(new)?);
+        let moved = new.start..new.start + (old.end - old.start);
+        self.reservation.move_pages(&source, target.start)?;
+        self.mappings.insert(moved.clone(), mapping.clone());
+        if moved.end < new.end
+            && let Err(error) = self.grow(&moved, moved.end..new.end, &mapping)
+        {
+            let there = self.physical_range(&moved)?;
+            self.reservation.move_pages(&there, source.start)?;
+            self.release(&moved)?;
+            return Err(error);
+        }
+        if !dont_unmap {
+            self.reservation.unmap(&source)?;
+            self.mappings.remove(old.clone());
+        }
+        Ok(())
+    }
+}
+
+/// How the host makes such a mapping longer.
+fn growth(mapping: &Mapping) -> Growth {
+    let flag = |flag: MapFlags, host: i32| {
+        if mapping.flags.contains(flag) {
+            host
+        } else {
+            0
+        }
+    };
+    match mapping.kind {
+        _ if mapping.shared => Growth::Shared,
+        Kind::File { .. } => Growth::Private,
+        _ => Growth::Anonymous {
+            prot: host_prot(mapping.prot),
+            flags: if mapping.flags.contains(MapFlags::DROPPABLE) {
+                MAP_DROPPABLE
+            } else {
+                libc::MAP_PRIVATE
+                    | flag(MapFlags::NORESERVE, libc::MAP_NORESERVE)
+                    | flag(MapFlags::LOCKED, libc::MAP_LOCKED)
+            },
+        },
     }
 }

@@ -27,6 +27,8 @@ const WINDOW: u64 = 64 << 20;
 /// Linux's default `vm.max_map_count`, less some for the monitor itself, which
 /// must never run out of memory for the payload's sake.
 const MAX_MAPPINGS: usize = 65_530 - 512;
+/// `MAP_DROPPABLE` of `mmap(2)`: a type of its own beside `MAP_PRIVATE`.
+pub const MAP_DROPPABLE: i32 = 8;
 
 /// The address space of a payload process.
 #[derive(Debug)]
@@ -158,8 +160,11 @@ impl AddressSpace {
         self.mmap_base = base;
     }
 
-    /// The host side, for advice and the like that changes no mapping.
-    pub fn reservation(&self) -> &Reservation {
+    /// The host side, for advice and the like that changes no mapping. What
+    /// may take long is done with a clone of it, after the lock on the address
+    /// space was given back: at worst it meets what the payload maps there
+    /// meanwhile.
+    pub fn reservation(&self) -> &Arc<Reservation> {
         &self.reservation
     }
 
@@ -307,12 +312,17 @@ impl AddressSpace {
             return Err(error);
         }
         self.wants_huge_pages(&range, &physical, &mapping);
-        if range.start < self.stack_ready_end() && range.end > self.stack_ready {
-            self.stack_ready = range.end;
-        }
+        self.use_stack_room(&range);
         self.mappings.insert(range.clone(), mapping);
         self.fill_small(&range);
         Ok(())
+    }
+
+    /// Notes that `range` is mapped: the stack does not grow there.
+    pub(super) fn use_stack_room(&mut self, range: &Range<u64>) {
+        if range.start < self.stack_ready_end() && range.end > self.stack_ready {
+            self.stack_ready = range.end;
+        }
     }
 
     /// Where the memory held ready for the stack ends: the stack's start.
@@ -324,7 +334,12 @@ impl AddressSpace {
 
     /// Private anonymous memory is to come in large pages: each first touch
     /// costs far more than on a native system.
-    fn wants_huge_pages(&self, range: &Range<u64>, physical: &Range<u64>, mapping: &Mapping) {
+    pub(super) fn wants_huge_pages(
+        &self,
+        range: &Range<u64>,
+        physical: &Range<u64>,
+        mapping: &Mapping,
+    ) {
         let anonymous = matches!(mapping.kind, Kind::Anon | Kind::Heap);
         let large = range
             .end

@@ -25,6 +25,7 @@ pub fn deliver(
     info: &SigInfo,
 ) -> Delivered {
     if thread.hold(info) {
+        thread.temporary_mask = None;
         thread.set_mask(thread.mask);
         return Delivered::Running;
     }
@@ -33,6 +34,7 @@ pub fn deliver(
     if action.is_handler() {
         return call_handler(process, thread, vcpu, info, action);
     }
+    thread.temporary_mask = None;
     thread.set_mask(thread.mask);
     if action.is_ignored() || is_harmless_by_default(signal) {
         Delivered::Running

@@ -8,6 +8,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::errno::Errno;
 
+mod moves;
+
+pub use moves::Growth;
+
 /// Address space of the monitor set aside for the payload, inaccessible until
 /// mapped. Offsets are guest-physical addresses.
 #[derive(Debug)]
@@ -178,54 +182,6 @@ impl Reservation {
         // SAFETY: `pages` has a byte for each page of the range.
         check(unsafe { libc::mincore(at, len, pages.as_mut_ptr()) })?;
         Ok(pages)
-    }
-
-    /// Moves the pages of `old` to `new`, which is replaced; where `new` is
-    /// longer, the mapping grows. What is left of `old` is reserved again.
-    /// `flags` may hold `MREMAP_DONTUNMAP`.
-    ///
-    /// # Errors
-    ///
-    /// From `mremap(2)`.
-    pub fn remap(&self, old: &Range<u64>, new: &Range<u64>, flags: i32) -> Result<(), Errno> {
-        let (from, from_len) = self.at(old)?;
-        let (to, to_len) = self.at(new)?;
-        let flags = flags | libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // SAFETY: both ranges are inside the reservation.
-        let moved = unsafe { libc::mremap(from, from_len, to_len, flags, to) };
-        if moved == libc::MAP_FAILED {
-            return Err(last());
-        }
-        if flags & libc::MREMAP_DONTUNMAP == 0 && !old.is_empty() {
-            self.unmap(old)?;
-        }
-        Ok(())
-    }
-
-    /// Grows the mapping `old` in place to `len` bytes.
-    ///
-    /// # Errors
-    ///
-    /// From `mremap(2)`.
-    pub fn grow(&self, old: &Range<u64>, len: u64) -> Result<(), Errno> {
-        // The reserved pages behind it make room first; `mremap` grows only
-        // into free space.
-        let (from, from_len) = self.at(old)?;
-        let (behind, extra) = self.at(&(old.end..old.start.saturating_add(len)))?;
-        let to_len = from_len + extra;
-        // SAFETY: `behind` is inside the reservation and holds no mapping of
-        // the payload's; it is replaced by the grown mapping at once, or
-        // reserved again below.
-        let grown = unsafe {
-            libc::munmap(behind, extra);
-            libc::mremap(from, from_len, to_len, 0)
-        };
-        if grown == libc::MAP_FAILED {
-            let error = last();
-            self.unmap(&(old.end..old.end + extra as u64))?;
-            return Err(error);
-        }
-        Ok(())
     }
 }
 

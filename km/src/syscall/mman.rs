@@ -1,4 +1,14 @@
 //! Memory: `mmap(2)` and its kin.
+//!
+//! Mappings change under the lock on the address space. What may take long, as
+//! it waits for files or makes many pages present, is done on the host's
+//! mappings after the lock was given back.
+
+mod advice;
+mod lock;
+
+pub use advice::madvise;
+pub use lock::{mlock, mlock2, mlockall, munlock, munlockall};
 
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -9,11 +19,12 @@ use crate::loader::prot;
 use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, TASK_SIZE};
 use crate::mem::mapping::{FileInfo, Kind, MapFlags, Mapping, Prot};
 use crate::mem::remap::Remap;
-use crate::mem::space::AddressSpace;
-use crate::sys::map::Backing;
+use crate::mem::space::{AddressSpace, MAP_DROPPABLE};
+use crate::sys::map::{Backing, Reservation};
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
+use lock::Population;
 
 /// Flags of `mmap` that mean the same for the host's mapping.
 const HOST_FLAGS: i32 = libc::MAP_NORESERVE
@@ -23,7 +34,6 @@ const HOST_FLAGS: i32 = libc::MAP_NORESERVE
     | libc::MAP_HUGETLB
     | libc::MAP_SYNC
     | libc::MAP_HUGE_MASK << libc::MAP_HUGE_SHIFT;
-const MAP_DROPPABLE: i32 = 8;
 /// Flags that say where the mapping goes or what the payload's own table
 /// keeps.
 const PLACING_FLAGS: i32 = libc::MAP_FIXED
@@ -104,6 +114,9 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         MapFlags::LOCKED,
         flags & libc::MAP_LOCKED != 0 || space.locks_new(),
     );
+    mapping
+        .flags
+        .set(MapFlags::DROPPABLE, flags & libc::MAP_TYPE == MAP_DROPPABLE);
     let host_flags = flags & libc::MAP_TYPE | flags & known | space.lock_flag();
     let backing = match &file {
         Some(file) => Backing::File {
@@ -112,9 +125,14 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         },
         None => Backing::Anonymous,
     };
-    let start = range.start;
-    space.establish(range, mapping, host_flags, backing)?;
-    Ok(start)
+    let now = libc::MAP_POPULATE | libc::MAP_NONBLOCK;
+    space.establish(range.clone(), mapping, host_flags & !now, backing)?;
+    if flags & now == libc::MAP_POPULATE {
+        let population = Population::of(&space, &range);
+        drop(space);
+        population.attempt();
+    }
+    Ok(range.start)
 }
 
 /// Where a mapping is to go.
@@ -308,71 +326,44 @@ pub fn brk(call: &mut Call<'_>) -> Outcome {
     Outcome::Done(call.process.space().set_brk(call.arg(0)))
 }
 
-/// `madvise(2)`.
-pub fn madvise(call: &mut Call<'_>) -> Outcome {
-    let advise = || {
-        let advice = call.int(2);
-        let change = advice_change(advice)?;
-        let range = pages(call, Errno::EINVAL)?;
-        let mut space = call.process.space();
-        if let Some(change) = change {
-            space.update_mappings(&range, change);
-        }
-        on_pieces(&space, &range, |space, physical, _| {
-            space.reservation().advise(physical, advice)
-        })
-    };
-    advise().into()
+/// The host side of a part of the address space, for work without the lock.
+struct Pieces {
+    reservation: Arc<Reservation>,
+    physical: Vec<Range<u64>>,
+    /// What the call comes to if all goes well: ENOMEM where there were holes,
+    /// EINVAL at memory that is not the payload's.
+    end: Result<u64, Errno>,
 }
 
-/// Whether advice is taken, and what the mapping table keeps of it.
-fn advice_change(advice: i32) -> Result<Option<fn(&mut Mapping)>, Errno> {
-    Ok(match advice {
-        libc::MADV_HUGEPAGE => Some(|mapping| mapping.huge = Some(true)),
-        libc::MADV_NOHUGEPAGE => Some(|mapping| mapping.huge = Some(false)),
-        libc::MADV_DONTFORK => Some(|mapping| mapping.flags |= MapFlags::DONTFORK),
-        libc::MADV_DOFORK => Some(|mapping| mapping.flags -= MapFlags::DONTFORK),
-        libc::MADV_WIPEONFORK => Some(|mapping| mapping.flags |= MapFlags::WIPEONFORK),
-        libc::MADV_KEEPONFORK => Some(|mapping| mapping.flags -= MapFlags::WIPEONFORK),
-        libc::MADV_DONTDUMP => Some(|mapping| mapping.flags |= MapFlags::DONTDUMP),
-        libc::MADV_DODUMP => Some(|mapping| mapping.flags -= MapFlags::DONTDUMP),
-        libc::MADV_NORMAL
-        | libc::MADV_RANDOM
-        | libc::MADV_SEQUENTIAL
-        | libc::MADV_WILLNEED
-        | libc::MADV_DONTNEED
-        | libc::MADV_FREE
-        | libc::MADV_REMOVE
-        | libc::MADV_MERGEABLE
-        | libc::MADV_UNMERGEABLE
-        | libc::MADV_COLD
-        | libc::MADV_PAGEOUT
-        | libc::MADV_POPULATE_READ
-        | libc::MADV_POPULATE_WRITE
-        | libc::MADV_DONTNEED_LOCKED
-        | libc::MADV_COLLAPSE => None,
-        // Poisoning is for administrators, and guard pages would look to the
-        // guest like memory the host has lost: as a kernel without.
-        _ => return Err(Errno::EINVAL),
-    })
-}
-
-/// Does something with the host mapping of each mapped piece of `range`;
-/// ENOMEM at the end if there were holes, as `madvise` and `msync` have it.
-fn on_pieces(
-    space: &AddressSpace,
-    range: &Range<u64>,
-    mut work: impl FnMut(&AddressSpace, &Range<u64>, &Range<u64>) -> Result<(), Errno>,
-) -> Result<u64, Errno> {
-    let holes = !space.mappings().is_fully_mapped(range.clone());
-    for (piece, mapping) in space.mappings().iter_over(range.clone()) {
-        if mapping.kind == Kind::Vvar {
-            return Err(Errno::EINVAL);
+impl Pieces {
+    /// The mapped pieces of `range`.
+    fn of(space: &AddressSpace, range: &Range<u64>) -> Result<Pieces, Errno> {
+        let whole = space.mappings().is_fully_mapped(range.clone());
+        let mut pieces = Pieces {
+            reservation: Arc::clone(space.reservation()),
+            physical: Vec::new(),
+            end: if whole { Ok(0) } else { Err(Errno::ENOMEM) },
+        };
+        for (piece, mapping) in space.mappings().iter_over(range.clone()) {
+            if mapping.kind == Kind::Vvar {
+                pieces.end = Err(Errno::EINVAL);
+                break;
+            }
+            pieces.physical.push(space.physical_range(&piece)?);
         }
-        let physical = space.physical_range(&piece)?;
-        work(space, &physical, &piece)?;
+        Ok(pieces)
     }
-    if holes { Err(Errno::ENOMEM) } else { Ok(0) }
+
+    /// Does something with each.
+    fn each(
+        &self,
+        mut work: impl FnMut(&Reservation, &Range<u64>) -> Result<(), Errno>,
+    ) -> Result<u64, Errno> {
+        for physical in &self.physical {
+            work(&self.reservation, physical)?;
+        }
+        self.end
+    }
 }
 
 /// `msync(2)`.
@@ -384,10 +375,8 @@ pub fn msync(call: &mut Call<'_>) -> Outcome {
             return Err(Errno::EINVAL);
         }
         let range = pages(call, Errno::ENOMEM)?;
-        let space = call.process.space();
-        on_pieces(&space, &range, |space, physical, _| {
-            space.reservation().sync(physical, flags)
-        })
+        let pieces = Pieces::of(&call.process.space(), &range)?;
+        pieces.each(|reservation, physical| reservation.sync(physical, flags))
     };
     sync().into()
 }
@@ -396,16 +385,16 @@ pub fn msync(call: &mut Call<'_>) -> Outcome {
 pub fn mincore(call: &mut Call<'_>) -> Outcome {
     let resident = || {
         let range = pages(call, Errno::ENOMEM)?;
-        let space = call.process.space();
+        let pieces = Pieces::of(&call.process.space(), &range)?;
         // As Linux does, a page of answers at a time: the first that cannot
         // be written ends it.
         const CHUNK: u64 = PAGE * PAGE;
         let mut at = call.arg(2);
-        on_pieces(&space, &range, |space, physical, _| {
+        pieces.each(|reservation, physical| {
             let mut start = physical.start;
             while start < physical.end {
                 let end = physical.end.min(start + CHUNK);
-                let pages = space.reservation().resident(&(start..end))?;
+                let pages = reservation.resident(&(start..end))?;
                 call.memory().write(at, &pages)?;
                 at += pages.len() as u64;
                 start = end;
@@ -414,106 +403,4 @@ pub fn mincore(call: &mut Call<'_>) -> Outcome {
         })
     };
     resident().into()
-}
-
-/// `mlock(2)`.
-pub fn mlock(call: &mut Call<'_>) -> Outcome {
-    lock(call, 0).into()
-}
-
-/// `mlock2(2)`.
-pub fn mlock2(call: &mut Call<'_>) -> Outcome {
-    match call.int(2) {
-        flags @ (0 | 1) => lock(call, flags as u32).into(),
-        _ => Outcome::Fail(Errno::EINVAL),
-    }
-}
-
-fn lock(call: &Call<'_>, flags: u32) -> Result<u64, Errno> {
-    let range = unaligned_pages(call)?;
-    let mut space = call.process.space();
-    let done = on_pieces(&space, &range, |space, physical, _| {
-        space.reservation().lock(physical, flags)
-    });
-    if done.is_ok() {
-        space.update_mappings(&range, |mapping| mapping.flags |= MapFlags::LOCKED);
-    }
-    done
-}
-
-/// `munlock(2)`.
-pub fn munlock(call: &mut Call<'_>) -> Outcome {
-    let unlock = || {
-        let range = unaligned_pages(call)?;
-        let mut space = call.process.space();
-        let done = on_pieces(&space, &range, |space, physical, _| {
-            space.reservation().unlock(physical)
-        });
-        space.update_mappings(&range, |mapping| mapping.flags -= MapFlags::LOCKED);
-        done
-    };
-    unlock().into()
-}
-
-/// The locking calls round to pages themselves.
-fn unaligned_pages(call: &Call<'_>) -> Result<Range<u64>, Errno> {
-    let (start, len) = (call.arg(0), call.arg(1));
-    let end = start
-        .checked_add(len)
-        .and_then(|end| end.checked_next_multiple_of(PAGE));
-    match end {
-        Some(end) if end <= TASK_SIZE => Ok(start & !(PAGE - 1)..end),
-        Some(_) => Err(Errno::ENOMEM),
-        None => Err(Errno::EINVAL),
-    }
-}
-
-/// `mlockall(2)`: the payload's memory, not the monitor's.
-pub fn mlockall(call: &mut Call<'_>) -> Outcome {
-    let lock = || {
-        let flags = call.int(0);
-        let known = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
-        if flags == 0 || flags & !known != 0 || flags == libc::MCL_ONFAULT {
-            return Err(Errno::EINVAL);
-        }
-        let on_fault = u32::from(flags & libc::MCL_ONFAULT != 0);
-        let mut space = call.process.space();
-        if flags & libc::MCL_CURRENT != 0 {
-            let all: Vec<_> = space
-                .mappings()
-                .iter()
-                .filter(|(_, mapping)| mapping.kind != Kind::Vvar && !mapping.prot.is_empty())
-                .map(|(range, _)| range)
-                .collect();
-            for range in all {
-                let physical = space.physical_range(&range)?;
-                space.reservation().lock(&physical, on_fault)?;
-                space.update_mappings(&range, |mapping| mapping.flags |= MapFlags::LOCKED);
-            }
-        }
-        space.set_locks_new(flags & libc::MCL_FUTURE != 0);
-        Ok(0)
-    };
-    lock().into()
-}
-
-/// `munlockall(2)`.
-pub fn munlockall(call: &mut Call<'_>) -> Outcome {
-    let unlock = || {
-        let mut space = call.process.space();
-        let all: Vec<_> = space
-            .mappings()
-            .iter()
-            .filter(|(_, mapping)| mapping.flags.contains(MapFlags::LOCKED))
-            .map(|(range, _)| range)
-            .collect();
-        for range in all {
-            let physical = space.physical_range(&range)?;
-            space.reservation().unlock(&physical)?;
-            space.update_mappings(&range, |mapping| mapping.flags -= MapFlags::LOCKED);
-        }
-        space.set_locks_new(false);
-        Ok(0)
-    };
-    unlock().into()
 }

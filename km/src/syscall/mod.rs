@@ -15,6 +15,7 @@ pub mod ioctl;
 pub mod ipc;
 pub mod limits;
 pub mod list;
+pub mod mask;
 pub mod mman;
 pub mod mount;
 pub mod paths;

@@ -5,6 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Outcome;
 use super::call::{Call, FAULT, pointer_to};
+use super::mask::{SET, WaitMask};
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::sys::call::{HostArgs, NOT_BEGUN, own_syscall};
@@ -27,27 +28,49 @@ const NO_FD: i32 = i32::MAX;
 const FEW: u64 = 4096;
 
 pub fn poll(call: &mut Call<'_>) -> Outcome {
-    polled(call).into()
+    let host = call.translate();
+    polled(call, host, &WaitMask::Own).into()
 }
 
 /// `ppoll(fds, nfds, tmo_p, sigmask, sigsetsize)`.
 pub fn ppoll(call: &mut Call<'_>) -> Outcome {
-    polled(call).into()
+    let mask = WaitMask::read(call.memory(), call.arg(3), call.arg(4));
+    let mut host = call.translate();
+    host.set(3, mask.pointer());
+    polled(call, host, &mask).into()
+}
+
+/// `epoll_pwait(epfd, events, maxevents, timeout, sigmask, sigsetsize)`, and
+/// `epoll_pwait2`, whose timeout is a structure.
+pub fn epoll_pwait(call: &mut Call<'_>) -> Outcome {
+    let mask = WaitMask::read(call.memory(), call.arg(4), call.arg(5));
+    let mut host = call.translate();
+    host.set(4, mask.pointer());
+    mask.wait(call, &host).into()
 }
 
 /// The row's call with the array in argument 0, its length in argument 1.
-fn polled(call: &mut Call<'_>) -> Result<u64, Errno> {
+fn polled(call: &mut Call<'_>, mut host: HostArgs, mask: &WaitMask) -> Result<u64, Errno> {
     let process = call.process;
     let (address, count) = (call.arg(0), u64::from(call.arg(1) as u32));
-    if count > FEW && count > open_file_limit()? {
-        return Err(Errno::EINVAL);
-    }
-    // No descriptors: the host looks at the address all the same.
-    let before = match count {
-        0 => Vec::new(),
-        _ => process
-            .memory
-            .read_array::<PollFd>(address, count as usize)?,
+    let before = if count == 0 {
+        // No descriptors: the host looks at the address all the same.
+        Vec::new()
+    } else {
+        let refused = count > FEW && count > open_file_limit()?;
+        let array = match refused {
+            true => Err(Errno::EINVAL),
+            false => process.memory.read_array::<PollFd>(address, count as usize),
+        };
+        match array {
+            Ok(array) => array,
+            Err(Errno::ENOMEM) => return Err(Errno::ENOMEM),
+            Err(_) => {
+                // The timeout and the mask are looked at first, by the host.
+                host.set(0, FAULT);
+                return mask.wait(call, &host);
+            }
+        }
     };
     let mut after = before.clone();
     for entry in &mut after {
@@ -55,11 +78,10 @@ fn polled(call: &mut Call<'_>) -> Result<u64, Errno> {
             entry.fd = NO_FD;
         }
     }
-    let mut host = call.translate();
     if count > 0 {
         host.set(0, pointer_to(&mut after));
     }
-    let result = call.host(call.row.number, &host);
+    let result = mask.wait(call, &host);
     if result == Err(NOT_BEGUN) {
         return result;
     }
@@ -97,7 +119,7 @@ pub fn pselect6(call: &mut Call<'_>) -> Outcome {
     let mask = match address {
         0 => None,
         _ => match memory.read_value::<[u64; 2]>(address) {
-            Ok([mask, size]) => Some([memory.host_pointer(mask, size), size]),
+            Ok([mask, size]) => Some((WaitMask::read(memory, mask, size), size)),
             Err(errno) => return Outcome::Fail(errno),
         },
     };
@@ -111,31 +133,38 @@ const BITS: usize = 64;
 /// Bits in the C library's `fd_set`.
 const FD_SETSIZE: usize = 1024;
 
-fn selected(call: &mut Call<'_>, mut mask: Option<[u64; 2]>) -> Result<u64, Errno> {
+fn selected(call: &mut Call<'_>, mask: Option<(WaitMask, u64)>) -> Result<u64, Errno> {
     let process = call.process;
+    let (mask, size) = mask.unwrap_or((WaitMask::Own, SET));
     let mut host = call.translate();
-    host.set(5, mask.as_mut().map_or(0, |mask| pointer_to(mask)));
+    let mut pair = [mask.pointer(), size];
+    host.set(5, pointer_to(&mut pair));
     let Ok(count) = usize::try_from(call.int(0)) else {
         // Refused before a set is read.
         SETS.for_each(|index| host.set(index, FAULT));
-        return call.host(call.row.number, &host);
+        return mask.wait(call, &host);
     };
     let count = considered(count, &process.fds);
     host.set(0, count as u64);
-    let mut sets = Vec::new();
+    let (mut sets, mut reserved, mut unreadable) = (Vec::new(), false, false);
     for index in SETS.filter(|index| count > 0 && call.arg(*index) != 0) {
-        let set = process
-            .memory
-            .read_array::<u64>(call.arg(index), count.div_ceil(BITS))?;
-        if members(&set).any(|fd| fd < count && process.fds.contains(fd as i32)) {
-            return Err(Errno::EBADF);
-        }
+        let words = count.div_ceil(BITS);
+        let Ok(set) = process.memory.read_array::<u64>(call.arg(index), words) else {
+            // The timeout and the mask are looked at first, by the host.
+            host.set(index, FAULT);
+            unreadable = true;
+            continue;
+        };
+        reserved |= members(&set).any(|fd| fd < count && process.fds.contains(fd as i32));
         sets.push((index, set));
+    }
+    if reserved && !unreadable {
+        return Err(Errno::EBADF);
     }
     for (index, set) in &mut sets {
         host.set(*index, pointer_to(set));
     }
-    let value = call.host(call.row.number, &host)?;
+    let value = mask.wait(call, &host)?;
     for (index, set) in &sets {
         process.memory.write(call.arg(*index), set.as_bytes())?;
     }

@@ -3,13 +3,11 @@
 use crate::errno::Errno;
 use crate::signal::action::Action;
 use crate::signal::deliver;
-use crate::signal::frame::AltStack;
+use crate::signal::frame::{self, AltStack};
 use crate::sys::call::HostArgs;
-use crate::syscall::call::Call;
+use crate::syscall::call::{Call, pointer_to};
+use crate::syscall::mask::{SET, WaitMask};
 use crate::syscall::{Control, Outcome};
-
-/// Bytes of a signal set.
-const SET: u64 = 8;
 
 /// `rt_sigaction(2)`.
 pub fn rt_sigaction(call: &mut Call<'_>) -> Outcome {
@@ -74,13 +72,66 @@ pub fn rt_sigsuspend(call: &mut Call<'_>) -> Outcome {
         }
         call.memory().read_value::<u64>(call.arg(0))
     };
-    let set = match suspended() {
-        Ok(set) => set & !crate::sys::signal::OWN,
+    let mask = match suspended() {
+        Ok(set) => WaitMask::new(set),
         Err(errno) => return Outcome::Fail(errno),
     };
-    call.thread.temporary_mask = Some(set);
-    let args = HostArgs::new([(&raw const set) as u64, SET]);
-    call.host(call.row.number, &args).into()
+    let args = HostArgs::new([mask.pointer(), SET]);
+    mask.wait(call, &args).into()
+}
+
+/// `rt_sigpending(2)`: what the host has pending, and what is held back.
+pub fn rt_sigpending(call: &mut Call<'_>) -> Outcome {
+    let work = |call: &mut Call<'_>| {
+        let size = call.arg(1);
+        if size > SET {
+            return Err(Errno::EINVAL);
+        }
+        let mut host = [0u64];
+        let args = HostArgs::new([pointer_to(&mut host), SET]);
+        let value = call.host(call.row.number, &args)?;
+        let [pending] = host;
+        let pending = (pending | call.thread.held_set()).to_ne_bytes();
+        // As many bytes as were asked for.
+        let wanted = pending.get(..size as usize).unwrap_or(&pending);
+        call.memory().write(call.arg(0), wanted)?;
+        Ok(value)
+    };
+    work(call).into()
+}
+
+/// `rt_sigtimedwait(2)`: a signal that is held back comes before those the
+/// host has pending, as faults do.
+pub fn rt_sigtimedwait(call: &mut Call<'_>) -> Outcome {
+    let held = wanted_held(call).unwrap_or(0);
+    match call.thread.take_held(held) {
+        // Nothing there, or an error that the host finds.
+        None => call.forward().into(),
+        Some(info) => {
+            let at = call.arg(1);
+            if at != 0
+                && let Err(errno) = call.memory().write(at, &info)
+            {
+                return Outcome::Fail(errno);
+            }
+            Outcome::Done(frame::signal_number(&info) as u64)
+        }
+    }
+}
+
+/// The set that is waited for, if the call is in order.
+fn wanted_held(call: &Call<'_>) -> Result<u64, Errno> {
+    const SECOND: i64 = 1_000_000_000;
+    let set = call.memory().read_value::<u64>(call.arg(0))?;
+    let time = match call.arg(2) {
+        0 => [0, 0],
+        at => call.memory().read_value::<[i64; 2]>(at)?,
+    };
+    let [seconds, nanoseconds] = time;
+    if call.arg(3) != SET || seconds < 0 || !(0..SECOND).contains(&nanoseconds) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(set)
 }
 
 /// `sigaltstack(2)`.

@@ -40,6 +40,8 @@ const FOREIGN: &str = "another process's memory is its monitor's";
 const NAMESPACES: &str = "a running monitor stays in its namespaces";
 const QUOTA: &str = "as a kernel without quotas";
 const FILTER: &str = "filters are the monitor's own";
+const HELD: &str =
+    "does not see a SIGSEGV or SIGBUS sent by a process: they are held back in the monitor";
 const PROBE: &str = "only the kernel's own probes call it";
 
 use Ret::{Hex, Int, Never, Octal};
@@ -62,7 +64,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(11, "munmap", &[address("addr"), size("length")], Int, mman::munmap),
     Row::handle(12, "brk", &[address("addr")], Hex, mman::brk),
     Row::handle(13, "rt_sigaction", &[signal("signum"), input("act", &SIGACTION), out("oldact", &SIGACTION), SIGSETSIZE], Int, signals::rt_sigaction),
-    Row::handle(14, "rt_sigprocmask", &[flags("how", &flags::SIGPROCMASK), input("set", &SIGSET), out("oldset", &SIGSET), SIGSETSIZE], Int, signals::rt_sigprocmask).partial("a blocked SIGSEGV or SIGBUS sent by a process is held back, but sigpending, sigtimedwait and signalfd do not see it"),
+    Row::handle(14, "rt_sigprocmask", &[flags("how", &flags::SIGPROCMASK), input("set", &SIGSET), out("oldset", &SIGSET), SIGSETSIZE], Int, signals::rt_sigprocmask).partial("a blocked SIGSEGV or SIGBUS sent by a process is held back, but interrupts a call that waits"),
     Row::handle(15, "rt_sigreturn", &[], Int, signals::rt_sigreturn),
     Row::handle(16, "ioctl", &[FD, hex("op"), nested("arg")], Int, ioctl::ioctl).partial("requests with nested pointers, and those km does not know, are ENOTTY"),
     Row::proxy(17, "pread64", &[FD, buf_out("buf", 2), size("count"), long("offset")], Int),
@@ -73,7 +75,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(22, "pipe", &[out("pipefd", &FD_PAIR)], Int, pipe::pipe),
     Row::handle(23, "select", &[int("nfds"), inout("readfds", &FD_SET), inout("writefds", &FD_SET), inout("exceptfds", &FD_SET), inout("timeout", &TIMEVAL)], Int, poll::select),
     Row::proxy(24, "sched_yield", &[], Int),
-    Row::handle(25, "mremap", &[address("old_address"), size("old_size"), size("new_size"), flags("flags", &flags::MREMAP), address("new_address")], Hex, mman::mremap).partial("a range over several mappings gives EFAULT, as before Linux 6.17; the vDSO stays where it is"),
+    Row::handle(25, "mremap", &[address("old_address"), size("old_size"), size("new_size"), flags("flags", &flags::MREMAP), address("new_address")], Hex, mman::mremap).partial("a range over several mappings gives EFAULT, as before Linux 6.17; the vDSO, large pages and memory of devices stay where they are"),
     Row::handle(26, "msync", &[address("addr"), size("length"), flags("flags", &flags::MSYNC)], Int, mman::msync),
     Row::handle(27, "mincore", &[address("addr"), size("length"), address("vec")], Int, mman::mincore),
     Row::handle(28, "madvise", &[address("addr"), size("length"), flags("advice", &flags::MADVISE)], Int, mman::madvise),
@@ -175,8 +177,8 @@ pub static TABLE: &[Row] = &[
     Row::proxy(124, "getsid", &[int("pid")], Int),
     Row::proxy(125, "capget", &[inout("hdrp", &CAP_HEADER), out("datap", &CAP_DATA)], Int),
     Row::proxy(126, "capset", &[inout("hdrp", &CAP_HEADER), input("datap", &CAP_DATA)], Int),
-    Row::proxy(127, "rt_sigpending", &[out("set", &SIGSET), SIGSETSIZE], Int),
-    Row::proxy(128, "rt_sigtimedwait", &[input("set", &SIGSET), out("info", &SIGINFO), input("timeout", &TIMESPEC), SIGSETSIZE], Int),
+    Row::handle(127, "rt_sigpending", &[out("set", &SIGSET), SIGSETSIZE], Int, signals::rt_sigpending),
+    Row::handle(128, "rt_sigtimedwait", &[input("set", &SIGSET), out("info", &SIGINFO), input("timeout", &TIMESPEC), SIGSETSIZE], Int, signals::rt_sigtimedwait),
     Row::proxy(129, "rt_sigqueueinfo", &[int("tgid"), signal("sig"), input("info", &SIGINFO)], Int),
     Row::handle(130, "rt_sigsuspend", &[input("mask", &SIGSET), SIGSETSIZE], Int, signals::rt_sigsuspend),
     Row::handle(131, "sigaltstack", &[input("ss", &STACK), out("old_ss", &STACK)], Int, signals::sigaltstack),
@@ -329,15 +331,15 @@ pub static TABLE: &[Row] = &[
     Row::handle(278, "vmsplice", &[FD, iov_in("iov", 2), size("nr_segs"), flags("flags", &flags::SPLICE)], Int, io::vmsplice),
     Row::refuse(279, "move_pages", &[int("pid"), size("count"), address("pages"), address("nodes"), address("status"), hex("flags")], Errno::ENOSYS, NUMA),
     Row::handle(280, "utimensat", &[DIRFD, PATH, input("times", &TIMESPEC_PAIR), flags("flags", &flags::AT)], Int, paths::forward),
-    Row::proxy(281, "epoll_pwait", &[fd("epfd"), array_out("events", &EPOLL_EVENT, 2), int("maxevents"), int("timeout"), input("sigmask", &SIGSET), SIGSETSIZE], Int),
-    Row::proxy(282, "signalfd", &[FD, input("mask", &SIGSET), SIGSETSIZE], NEW_FD),
+    Row::handle(281, "epoll_pwait", &[fd("epfd"), array_out("events", &EPOLL_EVENT, 2), int("maxevents"), int("timeout"), input("sigmask", &SIGSET), SIGSETSIZE], Int, poll::epoll_pwait),
+    Row::proxy(282, "signalfd", &[FD, input("mask", &SIGSET), SIGSETSIZE], NEW_FD).partial(HELD),
     Row::proxy(283, "timerfd_create", &[flags("clockid", &flags::CLOCK), flags("flags", &flags::TIMERFD)], NEW_FD),
     Row::proxy(284, "eventfd", &[uint("initval")], NEW_FD),
     Row::proxy(285, "fallocate", &[FD, flags("mode", &flags::FALLOC), long("offset"), long("size")], Int),
     Row::proxy(286, "timerfd_settime", &[FD, flags("flags", &flags::TIMERFD_SET), input("new_value", &ITIMERSPEC), out("old_value", &ITIMERSPEC)], Int),
     Row::proxy(287, "timerfd_gettime", &[FD, out("curr_value", &ITIMERSPEC)], Int),
     Row::proxy(288, "accept4", &[FD, sockaddr_out("addr", 2), inout("addrlen", &INT), flags("flags", &flags::SOCKET_FLAGS)], NEW_FD),
-    Row::proxy(289, "signalfd4", &[FD, input("mask", &SIGSET), SIGSETSIZE, flags("flags", &flags::SIGNALFD)], NEW_FD),
+    Row::proxy(289, "signalfd4", &[FD, input("mask", &SIGSET), SIGSETSIZE, flags("flags", &flags::SIGNALFD)], NEW_FD).partial(HELD),
     Row::proxy(290, "eventfd2", &[uint("initval"), flags("flags", &flags::EVENTFD)], NEW_FD),
     Row::proxy(291, "epoll_create1", &[flags("flags", &flags::EPOLL_CREATE)], NEW_FD),
     Row::proxy(292, "dup3", &[fd("oldfd"), fd("newfd"), flags("flags", &flags::DUP)], Int),
@@ -403,7 +405,7 @@ pub static TABLE: &[Row] = &[
     Row::refuse(438, "pidfd_getfd", &[fd("pidfd"), int("targetfd"), hex("flags")], Errno::EPERM, "it would reach the descriptors of monitors"),
     Row::handle(439, "faccessat2", &[DIRFD, PATH, flags("mode", &flags::ACCESS), flags("flags", &flags::AT_ACCESS)], Int, paths::forward),
     Row::refuse(440, "process_madvise", &[fd("pidfd"), address("vec"), size("vlen"), flags("advice", &flags::MADVISE), hex("flags")], Errno::ENOSYS, FOREIGN),
-    Row::proxy(441, "epoll_pwait2", &[fd("epfd"), array_out("events", &EPOLL_EVENT, 2), int("maxevents"), input("timeout", &TIMESPEC), input("sigmask", &SIGSET), SIGSETSIZE], Int),
+    Row::handle(441, "epoll_pwait2", &[fd("epfd"), array_out("events", &EPOLL_EVENT, 2), int("maxevents"), input("timeout", &TIMESPEC), input("sigmask", &SIGSET), SIGSETSIZE], Int, poll::epoll_pwait),
     Row::handle(442, "mount_setattr", &[DIRFD, PATH, flags("flags", &flags::AT), buf_in("attr", 4), size("size")], Int, paths::forward),
     Row::refuse(443, "quotactl_fd", &[FD, hex("cmd"), int("id"), address("addr")], Errno::ENOSYS, QUOTA),
     Row::refuse(444, "landlock_create_ruleset", &[address("attr"), size("size"), hex("flags")], Errno::ENOSYS, FILTER),

@@ -115,7 +115,8 @@ impl Thread {
     /// whether it did.
     pub fn hold(&mut self, info: &SigInfo) -> bool {
         let signal = frame::signal_number(info);
-        let blocked = is_blocked(self.mask & signal::OWN, signal);
+        let mask = self.temporary_mask.unwrap_or(self.mask);
+        let blocked = is_blocked(mask & signal::OWN, signal);
         // Standard signals do not queue.
         if blocked
             && !self
@@ -124,6 +125,8 @@ impl Thread {
                 .any(|held| frame::signal_number(held) == signal)
         {
             self.held.push(*info);
+            // As Linux, the lowest first.
+            self.held.sort_by_key(frame::signal_number);
         }
         blocked
     }
@@ -162,3 +165,5 @@ impl Thread {
 fn is_blocked(mask: u64, signal: i32) -> bool {
     u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 != 0)
 }
+
+mod held;
