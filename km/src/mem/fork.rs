@@ -14,7 +14,6 @@ impl AddressSpace {
     /// # Errors
     ///
     /// As for [`release`](AddressSpace::release).
-    #[allow(dead_code, reason = "called by the child of a fork")]
     pub fn release_not_forked(&mut self) -> Result<(), Errno> {
         for range in not_forked(&self.mappings) {
             self.release(&range)?;
@@ -23,7 +22,6 @@ impl AddressSpace {
     }
 }
 
-#[allow(dead_code, reason = "called by the child of a fork")]
 fn not_forked(mappings: &MappingTable) -> Vec<Range<u64>> {
     mappings
         .iter()

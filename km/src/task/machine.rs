@@ -184,6 +184,7 @@ impl Machine {
             shim,
         } = parts(&vm, &self.memory)?;
         space.renew(Arc::clone(&vm), slots, tables)?;
+        space.release_not_forked()?;
         drop(space);
         let mut processors = self.processors();
         processors.shim = shim;
