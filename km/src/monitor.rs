@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -228,8 +229,11 @@ fn reserve(bits: u32) -> Result<(Arenas, Reservation), Error> {
 /// Lets `ps` and `/proc/PID` show the payload's name, arguments and
 /// environment.
 fn show_payload(target: &Target, execfn: &OsStr, entry: &loader::Entry, memory: &GuestMemory) {
-    let name = if target.program.path.as_os_str().is_empty() {
-        target.program.path.as_path()
+    // Of a file that has only a descriptor, Linux shows the own name.
+    let absolute = target.program.absolute();
+    let unnamed = execfn.as_bytes().starts_with(b"/dev/fd/");
+    let name = if unnamed {
+        &absolute
     } else {
         Path::new(execfn)
     };

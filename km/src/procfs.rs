@@ -37,10 +37,7 @@ pub fn look(process: &Process, path: &[u8]) -> View {
             View::Text(text)
         }
         b"auxv" => View::Text(process.identity.auxv.clone()),
-        b"status" => match std::fs::read_to_string("/proc/self/status") {
-            Ok(text) => View::Text(status(process, &text).into_bytes()),
-            Err(error) => View::Refused(error.into()),
-        },
+        b"status" => status(process, b"/proc/self/status"),
         name if is_private(name) => View::Refused(Errno::EACCES),
         _ => View::Host,
     }
@@ -61,7 +58,8 @@ pub fn look_opened(process: &Process, path: &[u8]) -> View {
         return View::Refused(Errno::EACCES);
     }
     match last {
-        b"maps" | b"auxv" | b"status" => match own_entry(path).and_then(of_task) {
+        b"status" if own_entry(path).and_then(of_task).is_some() => status(process, path),
+        b"maps" | b"auxv" => match own_entry(path).and_then(of_task) {
             Some(name) => look(process, &[b"/proc/self/", name].concat()),
             None => View::Host,
         },
@@ -92,9 +90,16 @@ fn of_task(name: &[u8]) -> Option<&[u8]> {
     rest.get(slash + 1..)
 }
 
-/// `/proc/self/status` with the payload's threads and address space in place
-/// of the monitor's.
-fn status(process: &Process, host: &str) -> String {
+/// The `status` at `path` with the payload's threads and address space in
+/// place of the monitor's.
+fn status(process: &Process, path: &[u8]) -> View {
+    match std::fs::read_to_string(OsStr::from_bytes(path)) {
+        Ok(text) => View::Text(status_text(process, &text).into_bytes()),
+        Err(error) => View::Refused(error.into()),
+    }
+}
+
+fn status_text(process: &Process, host: &str) -> String {
     let mapped = process.space().mappings().total_bytes() >> 10;
     let line = |line: &str| match line.split_once(':') {
         Some((key @ ("VmPeak" | "VmSize"), _)) => format!("{key}:\t{mapped:>8} kB\n"),

@@ -191,10 +191,15 @@ fn exec(file: BorrowedFd<'_>, [name, argument]: [&CStr; 2], flags: i32) -> Errno
 
 /// Ends the calling thread alone. Only for the process's first thread, which
 /// nobody joins; the process lives on with the others.
-pub fn exit_first_thread(status: u8) -> ! {
+/// The kernel clears the word at host address `cleared`, as for any thread.
+pub fn exit_first_thread(status: u8, cleared: Option<u64>) -> ! {
     // SAFETY: the thread's stack stays mapped, and nothing on it is used by
-    // others: the caller has given away all it shared.
-    unsafe { libc::syscall(libc::SYS_exit, libc::c_long::from(status)) };
+    // others: the caller has given away all it shared. The address is the
+    // payload's, where the kernel writes one word if it can.
+    unsafe {
+        libc::syscall(libc::SYS_set_tid_address, cleared.unwrap_or(0));
+        libc::syscall(libc::SYS_exit, libc::c_long::from(status));
+    }
     crate::sys::proc::exit(status)
 }
 

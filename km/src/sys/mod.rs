@@ -14,4 +14,5 @@ pub mod map;
 pub mod proc;
 pub mod signal;
 pub mod start;
+pub mod thread;
 pub mod wait;

@@ -4,6 +4,8 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::errno::Errno;
 
 /// Soft and hard limit of a resource (`getrlimit(2)`).
@@ -43,25 +45,45 @@ fn limit(resource: libc::__rlimit_resource_t) -> io::Result<Limit> {
 ///
 /// From `setrlimit(2)`, or of `work`.
 pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
     let before = open_file_limit()?;
-    let set = |soft: u64| {
-        let value = libc::rlimit {
-            rlim_cur: soft,
-            rlim_max: before.hard,
-        };
-        // SAFETY: `value` is valid for reads of one rlimit.
-        match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const value) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
     if soft <= before.soft {
         return work();
     }
-    set(soft)?;
+    set_limit(Limit { soft, ..before })?;
     let result = work();
-    set(before.soft)?;
+    set_limit(before)?;
     result
+}
+
+/// Sets the soft limit on open files. The hard one is not lowered to `hard`,
+/// but where the host would not allow that much, nothing is changed.
+///
+/// # Errors
+///
+/// From `setrlimit(2)`: EPERM beyond what the host allows.
+pub fn set_open_file_limit(soft: u64, hard: u64) -> io::Result<()> {
+    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = open_file_limit()?;
+    set_limit(Limit {
+        soft,
+        hard: hard.max(before.hard),
+    })
+}
+
+/// Held while the limit on open files is not what the payload set.
+static OPEN_FILES: Mutex<()> = Mutex::new(());
+
+fn set_limit(limit: Limit) -> io::Result<()> {
+    let value = libc::rlimit {
+        rlim_cur: limit.soft,
+        rlim_max: limit.hard,
+    };
+    // SAFETY: `value` is valid for reads of one rlimit.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const value) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Duplicates `fd` to the lowest free number of at least `lowest`,
@@ -284,7 +306,8 @@ pub fn die_by_signal(signal: i32) -> ! {
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, signal);
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
-        libc::kill(libc::getpid(), signal);
+        // To this thread: another would take it later than this one goes on.
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal);
     }
     // A signal that does not end a process by default is no reason to live.
     exit(128u8.wrapping_add(signal as u8))

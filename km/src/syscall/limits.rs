@@ -2,7 +2,8 @@
 //!
 //! Limits on memory are the payload's, not the monitor's: the monitor reserves
 //! terabytes of addresses, and runs on stacks of its own. They are kept here,
-//! and the memory calls ask for them.
+//! and the memory calls ask for them. So is the hard limit on open files: the
+//! monitor's own descriptors lie above the soft one.
 
 use std::sync::Mutex;
 
@@ -13,6 +14,7 @@ use super::call::{Call, pointer_to};
 use crate::errno::Errno;
 use crate::mem::space;
 use crate::sys::call::{HostArgs, own_syscall};
+use crate::sys::proc;
 
 /// `struct rlimit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -35,6 +37,9 @@ pub struct Limits {
     pub address_space: Limit,
     pub data: Limit,
     pub stack: Limit,
+    /// Its hard limit would bind the monitor's own descriptors: the host's
+    /// stays as it was.
+    pub open_files: Limit,
 }
 
 /// The payload's limits on memory.
@@ -48,6 +53,7 @@ impl Default for AddressLimits {
             address_space: Limit::NONE,
             data: Limit::NONE,
             stack: Limit::NONE,
+            open_files: Limit::NONE,
         }))
     }
 }
@@ -67,6 +73,7 @@ impl AddressLimits {
             address_space: of_host(libc::RLIMIT_AS)?,
             data: of_host(libc::RLIMIT_DATA)?,
             stack: of_host(libc::RLIMIT_STACK)?,
+            open_files: of_host(libc::RLIMIT_NOFILE)?,
         }))
     }
 
@@ -88,6 +95,15 @@ impl AddressLimits {
         }
     }
 
+    /// Puts the limit on open files back, which the host did not take.
+    fn restore_open_files(&self, old: Limit) {
+        let mut limits = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        limits.open_files = old;
+    }
+
     /// Sets a limit if `new` is given; the old one.
     fn exchange(&self, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
         let mut limits = self
@@ -98,6 +114,7 @@ impl AddressLimits {
             Kept::AddressSpace => &mut limits.address_space,
             Kept::Data => &mut limits.data,
             Kept::Stack => &mut limits.stack,
+            Kept::OpenFiles => &mut limits.open_files,
         };
         let old = *limit;
         if let Some(new) = new {
@@ -119,6 +136,7 @@ enum Kept {
     AddressSpace,
     Data,
     Stack,
+    OpenFiles,
 }
 
 fn kept(resource: i32) -> Option<Kept> {
@@ -126,6 +144,7 @@ fn kept(resource: i32) -> Option<Kept> {
         libc::RLIMIT_AS => Some(Kept::AddressSpace),
         libc::RLIMIT_DATA => Some(Kept::Data),
         libc::RLIMIT_STACK => Some(Kept::Stack),
+        libc::RLIMIT_NOFILE => Some(Kept::OpenFiles),
         _ => None,
     }
 }
@@ -204,6 +223,12 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
 fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
     let limits = &call.process.limits;
     let old = limits.exchange(resource, new)?;
+    if let (Kept::OpenFiles, Some(new)) = (resource, new)
+        && let Err(error) = proc::set_open_file_limit(new.soft, new.hard)
+    {
+        limits.restore_open_files(old);
+        return Err(error.into());
+    }
     if new.is_some() {
         call.process.space().set_limits(limits.in_bytes());
     }

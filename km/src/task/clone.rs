@@ -8,7 +8,7 @@ use crate::errno::Errno;
 use crate::error::Error;
 use crate::sys::call::NOT_BEGUN;
 use crate::sys::clone::{self, Child, Forked};
-use crate::sys::proc;
+use crate::sys::{proc, thread};
 use crate::syscall::dispatch::Payload;
 use crate::task::exit::{clear_and_wake, end_process, end_thread};
 use crate::task::machine::Processor;
@@ -68,7 +68,9 @@ impl Request {
     /// descriptors and run at the same time; EPERM for namespaces.
     pub fn check(&self) -> Result<(), Errno> {
         let has = |flags: u64| self.flags & flags == flags;
+        let own_ids = (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64;
         if has(THREAD) && !has(SIGHAND)
+            || has(THREAD) && self.flags & own_ids != 0
             || has(SIGHAND) && !has(VM)
             || has(SIGHAND | CLEAR_SIGHAND)
             || has(libc::CLONE_NEWNS as u64 | FS)
@@ -166,8 +168,6 @@ fn spawn(
     context: Context,
     request: &Request,
 ) -> Result<u64, Errno> {
-    /// Bytes of the stack that the monitor's code runs on.
-    const STACK: usize = 256 << 10;
     let machine = &process.machine;
     if process.is_borrowed() {
         // Its process is about to end or to execute another program.
@@ -209,11 +209,10 @@ fn spawn(
         let _ = tell.send(tid);
         drop(tell);
         child.set_mask(child.mask);
-        run_thread(its_process, child, Processor { vcpu, mailbox });
+        run_thread(its_process, child, Processor { vcpu, mailbox })
     };
-    // Detached: nobody waits for it but by the payload's own means.
-    let spawned = std::thread::Builder::new().stack_size(STACK).spawn(start);
-    let tid = spawned.ok().and_then(|_| told.recv().ok());
+    let spawned = thread::spawn(Box::new(start));
+    let tid = spawned.ok().and_then(|()| told.recv().ok());
     process.actions().restore_after_first_thread();
     let Some(tid) = tid else {
         machine.world.dismiss(&seat);
@@ -223,13 +222,12 @@ fn spawn(
     Ok(tid as u64)
 }
 
-/// Runs a thread to its end. Returns where the host thread may end.
-pub fn run_thread(process: Arc<Process>, thread: Thread, mut processor: Processor) {
+/// Runs a thread to its end. Returns where the host thread may end: the host
+/// address of the word to clear then.
+pub fn run_thread(process: Arc<Process>, thread: Thread, mut processor: Processor) -> Option<u64> {
     let mut payload = Payload::new(Arc::clone(&process), thread);
     match run(&mut processor.vcpu, &mut payload) {
-        Ok(End::Thread(status)) => {
-            end_thread(&process, payload.into_thread(), processor, status);
-        }
+        Ok(End::Thread(status)) => end_thread(&process, payload.into_thread(), processor, status),
         end => end_process(&process, &processor.vcpu, end),
     }
 }
@@ -264,6 +262,7 @@ fn fork(
                 process.actions().clear_handlers();
             }
             process.become_child();
+            thread::forget_others();
             match process
                 .machine
                 .renew(context, &process.descriptors_for_fork())

@@ -45,8 +45,8 @@ struct Handover {
     output: i32,
     report: i32,
     reserved: (i32, i32),
-    /// Soft and hard limits on address space, data and stack.
-    limits: [(u64, u64); 3],
+    /// Soft and hard limits on address space, data, stack and open files.
+    limits: [(u64, u64); 4],
     mask: u64,
     /// Signals the monitor needs and the payload ignores.
     ignored: u64,
@@ -89,7 +89,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         }
     };
     let limit = |(soft, hard)| Limit { soft, hard };
-    let [address_space, data, stack] = handover.limits.map(limit);
+    let [address_space, data, stack, open_files] = handover.limits.map(limit);
     let output = Output::inherited(take(handover.output)?);
     let report = match handover.report {
         same if same == handover.output => output.clone(),
@@ -105,6 +105,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
             address_space,
             data,
             stack,
+            open_files,
         }),
         mask: handover.mask,
         ignored: handover.ignored,
@@ -256,6 +257,7 @@ fn prepare(
             pair(limits.address_space),
             pair(limits.data),
             pair(limits.stack),
+            pair(limits.open_files),
         ],
         mask: thread.mask,
         ignored: ignored & signal::OWN,
@@ -293,12 +295,13 @@ impl Room {
                 break;
             }
             self.take(POINTER as usize - 1)?;
-            let string = memory
-                .read_string(pointer, MAX_STRING)
-                .map_err(|errno| match errno {
-                    Errno::ENAMETOOLONG => Errno::E2BIG,
-                    errno => errno,
-                })?;
+            let string =
+                memory
+                    .read_string(pointer, MAX_STRING - 1)
+                    .map_err(|errno| match errno {
+                        Errno::ENAMETOOLONG => Errno::E2BIG,
+                        errno => errno,
+                    })?;
             self.take(string.len())?;
             strings.push(OsString::from_vec(string));
         }

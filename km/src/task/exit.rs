@@ -47,18 +47,20 @@ pub fn end_process(process: &Process, vcpu: &Vcpu, end: Result<End, VcpuError>) 
 }
 
 /// Ends the calling thread with `status`, and the process with its last. The
-/// processor is left to others. Returns where the host thread may end.
-pub fn end_thread(process: &Arc<Process>, thread: Thread, processor: Processor, status: u8) {
+/// processor is left to others. Returns where the host thread may end: the
+/// host address of the word to clear then.
+pub fn end_thread(
+    process: &Arc<Process>,
+    thread: Thread,
+    processor: Processor,
+    status: u8,
+) -> Option<u64> {
     let world = &process.machine.world;
     let own = proc::thread_id();
     let first = own as u32 == std::process::id();
     let head = thread.seat.robust_list.swap(0, Ordering::Relaxed);
     release_robust_list(&process.memory, head, own);
-    if first {
-        process.set_first_status(status);
-    }
     if process.remove_thread() {
-        let status = process.first_status();
         end_process(process, &processor.vcpu, Ok(End::Exit(status)));
     }
     thread.block_signals();
@@ -67,12 +69,14 @@ pub fn end_thread(process: &Arc<Process>, thread: Thread, processor: Processor, 
     let cleared = thread.clear_child_tid;
     world.dismiss(&thread.seat);
     drop(thread);
-    if cleared != 0 {
-        clear_and_wake(&process.memory, cleared);
-    }
+    let cleared = match cleared {
+        0 => None,
+        address => Some(process.memory.host_pointer(address, 4)),
+    };
     if first {
-        clone::exit_first_thread(status);
+        clone::exit_first_thread(status, cleared);
     }
+    cleared
 }
 
 /// Tells those who wait for the end of a thread by the word at `address`

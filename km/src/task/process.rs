@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::config::Options;
@@ -46,8 +46,6 @@ pub struct Process {
     stats: RwLock<Option<Arc<Stats>>>,
     /// How many threads have not ended.
     threads: AtomicUsize,
-    /// The exit status of the first thread, once it has ended.
-    first_status: AtomicU8,
     ending: AtomicBool,
     actions: Mutex<Actions>,
 }
@@ -95,7 +93,6 @@ impl Process {
             stats: RwLock::new(options.stats.then(Arc::default)),
             options: parts.options,
             threads: AtomicUsize::new(1),
-            first_status: AtomicU8::new(0),
             ending: AtomicBool::new(false),
             actions: Mutex::new(parts.actions),
         }
@@ -120,7 +117,6 @@ impl Process {
             traced: AtomicBool::new(follows && self.trace().is_some()),
             stats: RwLock::new(None),
             threads: AtomicUsize::new(1),
-            first_status: AtomicU8::new(0),
             ending: AtomicBool::new(false),
             actions: Mutex::new(self.actions().clone()),
         }
@@ -201,15 +197,6 @@ impl Process {
     /// Counts one thread less; whether it was the last.
     pub fn remove_thread(&self) -> bool {
         self.threads.fetch_sub(1, Ordering::SeqCst) == 1
-    }
-
-    /// Notes how the first thread ended, which tells how the process does.
-    pub fn set_first_status(&self, status: u8) {
-        self.first_status.store(status, Ordering::SeqCst);
-    }
-
-    pub fn first_status(&self) -> u8 {
-        self.first_status.load(Ordering::SeqCst)
     }
 
     /// Marks the process as ending; false if it was already.
