@@ -111,18 +111,25 @@ pub fn create_vm(kvm: &Kvm, fds: &ReservedFds) -> io::Result<VmFd> {
     unsafe { kvm.create_vmfd_from_rawfd(copy.into_raw_fd()) }.map_err(error)
 }
 
+/// `_IO(KVMIO, 0x41)`; that of the bindings maps the run page as well, of a
+/// descriptor that is about to move.
+const KVM_CREATE_VCPU: libc::c_ulong = 0xae << 8 | 0x41;
+
 /// Makes a virtual processor whose descriptor the payload cannot name.
 ///
 /// # Errors
 ///
 /// From `KVM_CREATE_VCPU`, or where there is no descriptor left.
 pub fn create_vcpu(vm: &VmFd, id: u32, fds: &ReservedFds) -> io::Result<VcpuFd> {
-    let vcpu = vm.create_vcpu(u64::from(id)).map_err(error)?;
-    // SAFETY: the descriptor stays open while `vcpu` lives.
-    let copy = fds.adopt_copy(unsafe { BorrowedFd::borrow_raw(vcpu.as_raw_fd()) })?;
-    // SAFETY: the duplicate stands for the same virtual processor; the run
-    // page is mapped anew, and that of `vcpu` goes with it.
-    unsafe { vm.create_vcpu_from_rawfd(copy.into_raw_fd()) }.map_err(error)
+    // SAFETY: KVM_CREATE_VCPU takes a number.
+    let new = unsafe { libc::ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, libc::c_ulong::from(id)) };
+    if new < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `new` was just made and nothing else owns it.
+    let vcpu = fds.adopt(unsafe { OwnedFd::from_raw_fd(new) })?;
+    // SAFETY: the descriptor is of a virtual processor of `vm`.
+    unsafe { vm.create_vcpu_from_rawfd(vcpu.into_raw_fd()) }.map_err(error)
 }
 
 /// Keeps the `size` bytes of run pages out of forked processes: a mapping

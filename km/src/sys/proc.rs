@@ -229,25 +229,22 @@ pub fn set_memory_map(map: &MemoryMap) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// From `prctl(2)` or `/proc`.
+/// From `prctl(2)`.
 pub fn show_strings([arg_start, arg_end, env_start, env_end]: [u64; 4]) -> io::Result<()> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name may hold blanks; what follows the last ')' is fields 3 on
-    // (proc_pid_stat(5)).
-    let rest = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<u64> = rest
-        .split_whitespace()
-        .map(|field| field.parse().unwrap_or(0))
-        .collect();
-    let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
+    // The kernel wants all of its record anew, and reading it back from
+    // /proc/self/stat costs more than the call. Where code and data lie only
+    // serves that file.
+    let brk = program_break();
     set_memory_map(&MemoryMap {
-        start_code: field(26),
-        end_code: field(27),
-        start_data: field(45),
-        end_data: field(46),
-        start_brk: field(47),
-        brk: program_break(),
-        start_stack: field(28),
+        start_code: address(&raw const __executable_start),
+        end_code: address(&raw const etext),
+        start_data: address(&raw const etext),
+        end_data: address(&raw const edata),
+        // So the heap cannot shrink below what it is now.
+        start_brk: brk,
+        brk,
+        // Anywhere in the stack: it is known by it.
+        start_stack: auxv(libc::AT_RANDOM),
         arg_start,
         arg_end,
         env_start,
@@ -256,6 +253,17 @@ pub fn show_strings([arg_start, arg_end, env_start, env_end]: [u64; 4]) -> io::R
         auxv_size: 0,
         exe_fd: u32::MAX,
     })
+}
+
+fn address(place: *const u8) -> u64 {
+    place.addr() as u64
+}
+
+unsafe extern "C" {
+    /// Where the linker put the program. Only the addresses mean anything.
+    static __executable_start: u8;
+    static etext: u8;
+    static edata: u8;
 }
 
 /// Sends standard output and error to the file at `path`, appending.

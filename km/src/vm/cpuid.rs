@@ -1,7 +1,7 @@
 //! What processor the payload sees: the host's, less what a program in ring 3
 //! of this machine cannot use.
 
-use std::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
+use std::arch::x86_64::{__cpuid_count, CpuidResult};
 
 use kvm_bindings::{CpuId, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 use kvm_ioctls::Kvm;
@@ -127,24 +127,27 @@ impl Features {
     ///
     /// From `KVM_GET_SUPPORTED_CPUID`.
     pub fn of(kvm: &Kvm) -> Result<Features, kvm_ioctls::Error> {
-        if !has_virtualisation() {
+        let basic = own_leaf(1, 0, 0);
+        let extended = own_leaf(0x8000_0001, 0, 0);
+        if !has_virtualisation(&basic, &extended) {
             // Asking KVM would cost more than the machine itself: where the
             // processor is virtual, each CPUID is an exit. And the payload
             // runs on the processor as it is, whatever KVM knows of it.
             let intercepted = proc::can_fault_cpuid();
-            return Ok(Features::new(own_leaves(intercepted), intercepted));
+            let mut entries = vec![basic, extended];
+            add_own_leaves(&mut entries, intercepted);
+            return Ok(Features::new(entries, intercepted));
         }
         let supported = kvm.get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES)?;
-        Ok(Features::new(supported.as_slice().to_vec(), true))
+        let mut entries = supported.as_slice().to_vec();
+        complete(&mut entries, &basic);
+        Ok(Features::new(entries, true))
     }
 
     /// From the leaves a guest may have. Where CPUID is not `intercepted`,
     /// control registers are the host's as well.
     fn new(mut entries: Vec<kvm_cpuid_entry2>, intercepted: bool) -> Features {
         entries.retain(|entry| !HYPERVISOR.contains(&entry.function));
-        if intercepted {
-            complete(&mut entries);
-        }
         let find = |leaf: u32, index: u32| {
             entries
                 .iter()
@@ -229,51 +232,76 @@ fn state_size(entries: &[kvm_cpuid_entry2], xcr0: u64) -> u32 {
 /// Whether the processor can run guests itself. One that cannot intercepts
 /// CPUID only where it can make it fault; else ring 3 of the guest sees the
 /// processor as it is.
-fn has_virtualisation() -> bool {
+fn has_virtualisation(basic: &kvm_cpuid_entry2, extended: &kvm_cpuid_entry2) -> bool {
     const VMX: u32 = 1 << 5;
     const SVM: u32 = 1 << 2;
-    __cpuid(1).ecx & VMX != 0 || __cpuid(0x8000_0001).ecx & SVM != 0
+    basic.ecx & VMX != 0 || extended.ecx & SVM != 0
 }
 
-/// Leaves and sub-leaves KVM itself goes by.
-const NEEDED: &[(u32, &[u32])] = &[
+/// Leaves, and the sub-leaves of those that have any.
+type Leaves = &'static [(u32, &'static [u32])];
+
+/// Leaves KVM itself goes by, beside 1, 0x8000_0001 and the components of the
+/// extended state.
+const NEEDED: Leaves = &[
     (0, &[]),
-    (1, &[]),
     (7, &[0]),
-    (0xd, &[0, 1, 2, 5, 6, 7]),
+    (0xd, &[0, 1]),
     (0x8000_0000, &[]),
-    (0x8000_0001, &[]),
     (0x8000_0008, &[]),
 ];
 
-/// Leaves that only the payload looks at: caches, topology, frequencies, the
-/// processor's name.
-const TOLD: &[(u32, &[u32])] = &[
-    (2, &[]),
-    (4, &[0, 1, 2, 3]),
-    (6, &[]),
-    (7, &[1, 2]),
+/// Leaves that only payloads look at: further instructions, topology, the
+/// processor's name, whether its clock is steady.
+const TOLD: Leaves = &[
+    (7, &[1]),
     (0xb, &[0, 1]),
-    (0x15, &[]),
-    (0x16, &[]),
-    (0x8000_0005, &[]),
-    (0x8000_0006, &[]),
+    (0x8000_0002, &[]),
+    (0x8000_0003, &[]),
+    (0x8000_0004, &[]),
     (0x8000_0007, &[]),
 ];
+/// Caches, which C libraries size their copies by, and the clock's frequency.
+const TOLD_BY_INTEL: Leaves = &[(2, &[]), (4, &[0, 1, 2, 3]), (0x15, &[])];
+const TOLD_BY_AMD: Leaves = &[
+    (0x8000_0005, &[]),
+    (0x8000_0006, &[]),
+    (0x8000_001d, &[0, 1, 2, 3]),
+];
 
-/// The processor as the monitor sees it, less leaves that nobody will see.
-fn own_leaves(intercepted: bool) -> Vec<kvm_cpuid_entry2> {
-    let told = if intercepted { TOLD } else { &[] };
-    let mut leaves = Vec::new();
-    for (function, indices) in NEEDED.iter().chain(told) {
-        if indices.is_empty() {
-            leaves.push(own_leaf(*function, 0, 0));
-        }
-        for index in *indices {
-            leaves.push(own_leaf(*function, *index, KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
+/// Adds the processor as the monitor sees it, less leaves that nobody will
+/// see: a CPUID instruction of the monitor may cost as much as 100 system
+/// calls.
+fn add_own_leaves(leaves: &mut Vec<kvm_cpuid_entry2>, intercepted: bool) {
+    for (function, indices) in NEEDED {
+        add(leaves, *function, indices);
+    }
+    let value = |leaves: &[kvm_cpuid_entry2], function| {
+        let entry = leaves.iter().find(|entry| entry.function == function);
+        entry.copied().unwrap_or_default()
+    };
+    let components = u64::from(value(leaves, 0xd).eax) & XCR0;
+    for index in (2..63).filter(|index| components >> index & 1 != 0) {
+        add(leaves, 0xd, &[index]);
+    }
+    if intercepted {
+        const AMD: u32 = u32::from_le_bytes(*b"Auth");
+        let by_maker = match value(leaves, 0).ebx {
+            AMD => TOLD_BY_AMD,
+            _ => TOLD_BY_INTEL,
+        };
+        for (function, indices) in TOLD.iter().chain(by_maker) {
+            add(leaves, *function, indices);
         }
     }
-    leaves
+}
+
+fn add(leaves: &mut Vec<kvm_cpuid_entry2>, function: u32, indices: &[u32]) {
+    if indices.is_empty() {
+        leaves.push(own_leaf(function, 0, 0));
+    }
+    let flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+    leaves.extend(indices.iter().map(|at| own_leaf(function, *at, flags)));
 }
 
 fn own_leaf(function: u32, index: u32, flags: u32) -> kvm_cpuid_entry2 {
@@ -292,11 +320,11 @@ fn own_leaf(function: u32, index: u32, flags: u32) -> kvm_cpuid_entry2 {
 
 /// What KVM leaves to the monitor is the host's own: whether the package has
 /// several logical processors, and the processor's name.
-fn complete(entries: &mut Vec<kvm_cpuid_entry2>) {
+fn complete(entries: &mut Vec<kvm_cpuid_entry2>, basic: &kvm_cpuid_entry2) {
     const HTT: u32 = 1 << 28;
     const NAME: std::ops::RangeInclusive<u32> = 0x8000_0002..=0x8000_0004;
     if let Some(entry) = entries.iter_mut().find(|entry| entry.function == 1) {
-        entry.edx |= __cpuid(1).edx & HTT;
+        entry.edx |= basic.edx & HTT;
     }
     let named = |entry: &kvm_cpuid_entry2| NAME.contains(&entry.function) && entry.eax != 0;
     if entries.iter().any(named) {
