@@ -6,13 +6,16 @@
 SETUP_PACKAGES_DEMO := gcc libc6-dev make musl-tools linux-libc-dev dpkg-dev
 
 # All payloads (tcl puts sqlite's source together, busybox comes as bzip2), C++
-# guest programs, the emulated AMD host (zstd: Ubuntu's modules), and the
-# distribution's own programs that are run under km.
+# guest programs, the emulated AMD host (zstd: Ubuntu's modules), the
+# distribution's own programs that are run under km, and the languages that
+# bring a runtime of their own.
 SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 	bzip2 tcl \
 	g++ python3-pip \
 	qemu-system-x86 zstd \
-	coreutils grep gzip jq perl python3 xz-utils
+	coreutils grep gzip jq perl python3 xz-utils \
+	bash dash diffutils findutils git mawk tar \
+	golang-go default-jre-headless ecj nodejs
 
 SETUP ?= install
 

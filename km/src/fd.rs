@@ -62,16 +62,32 @@ impl ReservedFds {
         }
     }
 
-    /// Moves a descriptor of the monitor into the range, close-on-exec.
+    /// Moves the descriptor that `make` makes into the range, close-on-exec.
+    /// That the payload has as many open as it may does not matter.
     ///
     /// # Errors
     ///
-    /// From `fcntl(F_DUPFD_CLOEXEC)`; EMFILE when the range is full.
-    pub fn adopt(&self, fd: OwnedFd) -> io::Result<OwnedFd> {
-        self.adopt_copy(fd.as_fd())
+    /// Of `make`; from `fcntl(F_DUPFD_CLOEXEC)`; EMFILE when the range is full.
+    pub fn adopt<E: From<io::Error>>(
+        &self,
+        make: impl FnOnce() -> Result<OwnedFd, E>,
+    ) -> Result<OwnedFd, E> {
+        let made = proc::with_open_file_limit(self.range.end as u64, || {
+            let made = make().map(|fd| proc::duplicate_at_least(fd.as_fd(), self.range.start));
+            Ok(made)
+        })?;
+        Ok(self.check(made??)?)
     }
 
-    /// As [`adopt`](Self::adopt), the original kept.
+    fn check(&self, fd: OwnedFd) -> io::Result<OwnedFd> {
+        if self.contains(fd.as_raw_fd()) {
+            Ok(fd)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EMFILE))
+        }
+    }
+
+    /// As [`adopt`](Self::adopt), for a copy of `fd`.
     ///
     /// # Errors
     ///
@@ -82,10 +98,6 @@ impl ReservedFds {
         let copy = proc::with_open_file_limit(self.range.end as u64, || {
             proc::duplicate_at_least(fd, self.range.start)
         })?;
-        if self.contains(copy.as_raw_fd()) {
-            Ok(copy)
-        } else {
-            Err(io::Error::from_raw_os_error(libc::EMFILE))
-        }
+        self.check(copy)
     }
 }

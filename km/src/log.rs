@@ -33,8 +33,8 @@ impl Output {
     ///
     /// From `open(2)`.
     pub fn file(path: &Path, fds: &ReservedFds) -> io::Result<Output> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Output::new(File::from(fds.adopt(file.into())?))
+        let open = || OpenOptions::new().create(true).append(true).open(path);
+        Output::new(File::from(fds.adopt(|| open().map(OwnedFd::from))?))
     }
 
     /// Nowhere.

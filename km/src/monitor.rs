@@ -156,7 +156,7 @@ impl Surroundings {
                 Output::file(&path, &fds).map_err(|source| Error::Output { path, source })?
             }
         };
-        let image = proc::own_image().and_then(|image| fds.adopt(image));
+        let image = fds.adopt(proc::own_image);
         Ok(Surroundings {
             image: image.map_err(Error::Descriptors)?,
             vm: Arc::new(Vm::open(&options.device, &fds)?),

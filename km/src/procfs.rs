@@ -116,11 +116,17 @@ pub enum Listing {
     Descriptors,
     /// `task`.
     Threads,
+    /// `task` of another process.
+    ThreadsOf(i32),
 }
 
 /// Which of them `directory`, a path without links, is.
 pub fn listing(directory: &[u8]) -> Option<Listing> {
-    let name = own_entry(directory)?;
+    let Some(name) = own_entry(directory) else {
+        let process = directory.strip_prefix(b"/proc/")?.strip_suffix(b"/task")?;
+        let process = std::str::from_utf8(process).ok()?.parse().ok()?;
+        return Some(Listing::ThreadsOf(process));
+    };
     let last = name.rsplit(|byte| *byte == b'/').next()?;
     match last {
         b"fd" | b"fdinfo" => Some(Listing::Descriptors),
@@ -140,7 +146,14 @@ pub fn hides(process: &Process, listing: Listing, name: &[u8]) -> bool {
     match listing {
         Listing::Descriptors => process.fds.contains(number),
         Listing::Threads => !process.has_thread(number),
+        Listing::ThreadsOf(other) => is_worker(other, number),
     }
+}
+
+/// Whether a thread of another process is KVM's own.
+fn is_worker(process: i32, thread: i32) -> bool {
+    let name = std::fs::read(format!("/proc/{process}/task/{thread}/comm"));
+    name.is_ok_and(|name| name.starts_with(b"kvm-nx-lpage-re"))
 }
 
 /// Whether a mapped file's name no longer leads to it.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,12 +37,12 @@ pub fn trials(session: &Arc<Session>, locations: &Locations) -> io::Result<Vec<T
 
 fn trial(session: &Arc<Session>, locations: &Locations, payload: &str) -> Trial {
     let name = format!("payload::{payload}::kvm");
-    let built = locations.payloads().join(payload).join("src");
+    let built = locations.payloads().join(payload);
     let folder = locations.root.join("payloads").join(payload);
     let scratch = session.scratch.join(name.replace("::", "-"));
     let build = locations.build.display().to_string();
     session.kvm_trial(name.clone(), move |session| {
-        if !built.exists() {
+        if !is_built(&built) {
             return Ok(session.skip(&name, "not built: run \"make payloads\""));
         }
         let job = Job {
@@ -61,4 +62,28 @@ fn trial(session: &Arc<Session>, locations: &Locations, payload: &str) -> Trial 
         }
         Err(describe(&outcome).into())
     })
+}
+
+/// Each payload has at least one program that is to be run.
+fn is_built(folder: &Path) -> bool {
+    let is_program = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path().extension().is_some_and(|kind| kind == "km"))
+    };
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.any(is_program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_built_once_its_program_is_there() {
+        let folder = std::env::temp_dir().join(format!("km-tests-payload.{}", std::process::id()));
+        assert!(!is_built(&folder));
+        fs::create_dir_all(folder.join("src")).expect("made");
+        assert!(!is_built(&folder));
+        fs::write(folder.join("program.km"), "").expect("written");
+        assert!(is_built(&folder));
+        fs::remove_dir_all(&folder).expect("removed");
+    }
 }

@@ -38,6 +38,8 @@ struct Run {
     dialogue: Vec<Step>,
     #[serde(default)]
     exit: i32,
+    /// The signal it must die of.
+    signal: Option<i32>,
     stdout: Option<String>,
     hosts: Option<Vec<String>>,
     #[serde(default)]
@@ -98,11 +100,36 @@ fn parse(name: &str, text: &str, locations: &Locations) -> Result<Vec<Case>, Str
                 timeout: run.timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs),
                 ..Job::new(&path)
             },
-            end: End::Exit(run.exit),
+            end: run.signal.map_or(End::Exit(run.exit), End::Signal),
             stdout: run.stdout,
             hosts: hosts.iter().map(known).collect::<Result<_, String>>()?,
             absence: absence.clone(),
         })
     };
     program.run.into_iter().map(case).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_an_exit_code_or_a_signal() {
+        let text = r#"
+            program = "/bin/true"
+            from = "here"
+            [[run]]
+            name = "plain"
+            [[run]]
+            name = "code"
+            exit = 3
+            [[run]]
+            name = "signal"
+            signal = 15
+        "#;
+        let cases = parse("x", text, &Locations::find()).expect("parsed");
+        let ends: Vec<&End> = cases.iter().map(|case| &case.end).collect();
+        assert_eq!(ends, [&End::Exit(0), &End::Exit(3), &End::Signal(15)]);
+        assert_eq!(cases[1].name, "program::x::code");
+    }
 }

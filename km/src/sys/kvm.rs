@@ -104,13 +104,25 @@ pub fn share_tsc(vcpu: &VcpuFd) -> Result<(), Errno> {
 ///
 /// From `KVM_CREATE_VM`, or where there is no descriptor left.
 pub fn create_vm(kvm: &Kvm, fds: &ReservedFds) -> io::Result<VmFd> {
-    let vm = kvm.create_vm().map_err(error)?;
-    // SAFETY: the descriptor stays open while `vm` lives.
-    let copy = fds.adopt_copy(unsafe { BorrowedFd::borrow_raw(vm.as_raw_fd()) })?;
-    // SAFETY: the duplicate stands for the same virtual machine.
-    unsafe { kvm.create_vmfd_from_rawfd(copy.into_raw_fd()) }.map_err(error)
+    let vm = fds.adopt(|| {
+        // SAFETY: KVM_CREATE_VM takes a number, 0 for the default kind.
+        owned(unsafe { libc::ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0) })
+    })?;
+    // SAFETY: the descriptor is of a virtual machine of `kvm`.
+    unsafe { kvm.create_vmfd_from_rawfd(vm.into_raw_fd()) }.map_err(error)
 }
 
+/// The descriptor an ioctl has just made.
+fn owned(new: i32) -> io::Result<OwnedFd> {
+    if new < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `new` was just made and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// `_IO(KVMIO, 0x01)`.
+const KVM_CREATE_VM: libc::c_ulong = 0xae << 8 | 0x01;
 /// `_IO(KVMIO, 0x41)`; that of the bindings maps the run page as well, of a
 /// descriptor that is about to move.
 const KVM_CREATE_VCPU: libc::c_ulong = 0xae << 8 | 0x41;
@@ -121,13 +133,11 @@ const KVM_CREATE_VCPU: libc::c_ulong = 0xae << 8 | 0x41;
 ///
 /// From `KVM_CREATE_VCPU`, or where there is no descriptor left.
 pub fn create_vcpu(vm: &VmFd, id: u32, fds: &ReservedFds) -> io::Result<VcpuFd> {
-    // SAFETY: KVM_CREATE_VCPU takes a number.
-    let new = unsafe { libc::ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, libc::c_ulong::from(id)) };
-    if new < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `new` was just made and nothing else owns it.
-    let vcpu = fds.adopt(unsafe { OwnedFd::from_raw_fd(new) })?;
+    let vcpu = fds.adopt(|| {
+        let id = libc::c_ulong::from(id);
+        // SAFETY: KVM_CREATE_VCPU takes a number.
+        owned(unsafe { libc::ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, id) })
+    })?;
     // SAFETY: the descriptor is of a virtual processor of `vm`.
     unsafe { vm.create_vcpu_from_rawfd(vcpu.into_raw_fd()) }.map_err(error)
 }

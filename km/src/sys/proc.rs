@@ -292,6 +292,12 @@ pub fn program_break() -> u64 {
     (unsafe { libc::sbrk(0) }) as u64
 }
 
+/// Waits for a signal (`pause(2)`).
+pub fn pause() {
+    // SAFETY: pause has no preconditions.
+    unsafe { libc::pause() };
+}
+
 /// Ends the process with `status` at once: no handlers of the C library run.
 pub fn exit(status: u8) -> ! {
     // SAFETY: _exit has no preconditions.
@@ -419,6 +425,13 @@ pub fn thread_id() -> i32 {
     unsafe { libc::gettid() }
 }
 
+/// Whether there is a thread or process `id`.
+pub fn exists(id: i32) -> bool {
+    // SAFETY: signal 0 only asks.
+    let done = unsafe { libc::syscall(libc::SYS_tkill, id, 0) };
+    done == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+}
+
 /// Whether thread `tid` of process `tgid` exists.
 pub fn is_alive(tgid: i32, tid: i32) -> bool {
     // SAFETY: signal 0 only asks.
@@ -497,6 +510,12 @@ pub fn set_inherited(fd: i32, inherited: bool) {
     let flags = if inherited { 0 } else { libc::FD_CLOEXEC };
     // SAFETY: F_SETFD takes an int; a number that is not open gives EBADF.
     unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
+}
+
+/// Whether `fd` is open.
+pub fn is_open(fd: i32) -> bool {
+    // SAFETY: F_GETFD takes no argument.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
 
 /// Whether a program that is executed gets the descriptor `fd`.

@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::errno::Errno;
 use crate::loader;
 use crate::procfs::{self, View};
+use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
 use crate::task::clone::{self, CLEAR_SIGHAND, Request};
@@ -164,6 +165,7 @@ pub fn execveat(call: &mut Call<'_>) -> Outcome {
             libc::AT_FDCWD if !path.is_empty() => program(call, path)?,
             _ if !relative => program(call, path)?,
             fd if fd < 0 && fd != libc::AT_FDCWD => return Err(Errno::EBADF),
+            fd if fd != libc::AT_FDCWD && !proc::is_open(fd) => return Err(Errno::EBADF),
             fd => through_descriptor(fd, path),
         };
         let is_link = |metadata: std::fs::Metadata| metadata.is_symlink();

@@ -81,7 +81,8 @@ pub fn get_robust_list(call: &mut Call<'_>) -> Outcome {
             .find(|seat| seat.tid() == wanted && seat.tgid() == own)
         else {
             // Of another process it would be an address of its own.
-            return Err(Errno::EPERM);
+            let exists = proc::exists(wanted);
+            return Err(if exists { Errno::EPERM } else { Errno::ESRCH });
         };
         let head = seat.robust_list.load(Ordering::Relaxed);
         call.memory().write(call.arg(2), &HEAD.to_ne_bytes())?;

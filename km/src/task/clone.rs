@@ -65,7 +65,7 @@ impl Request {
     /// # Errors
     ///
     /// EINVAL for what Linux refuses, and for processes that share memory or
-    /// descriptors and run at the same time; EPERM for namespaces.
+    /// signal handlers and run at the same time; EPERM for namespaces.
     pub fn check(&self) -> Result<(), Errno> {
         let has = |flags: u64| self.flags & flags == flags;
         let own_ids = (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64;
@@ -84,7 +84,7 @@ impl Request {
         }
         let thread = has(THREAD);
         let waits = has(VM | VFORK);
-        if !thread && (has(VM) && !waits || has(SIGHAND) || has(FILES) && !waits) {
+        if !thread && (has(VM) && !waits || has(SIGHAND)) {
             return Err(Errno::EINVAL);
         }
         Ok(())
@@ -263,10 +263,10 @@ fn fork(
             }
             process.become_child();
             thread::forget_others();
-            match process
-                .machine
-                .renew(context, &process.descriptors_for_fork())
-            {
+            // Those of a shared table are the parent's.
+            let keep = process.descriptors_for_fork();
+            let keep = (!request.has(FILES)).then_some(&keep[..]);
+            match process.machine.renew(context, keep) {
                 Ok(own) => std::mem::forget(std::mem::replace(vcpu, own)),
                 // Nobody is left to return an error to.
                 Err(error) => proc::exit(crate::complain(&error)),

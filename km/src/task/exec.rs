@@ -24,6 +24,7 @@ use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::sys::{clone, proc, signal};
 use crate::syscall::limits::{AddressLimits, Limit, Limits};
+use crate::task::exit::release_robust_lists;
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 
@@ -168,6 +169,7 @@ pub fn execute(
         }
     };
     inherit(true);
+    release_robust_lists(process);
     let errno = clone::execute(process.image.as_fd(), c"km", option);
     inherit(false);
     drop(stopped);
@@ -263,8 +265,9 @@ fn prepare(
         ignored: ignored & signal::OWN,
     };
     let bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
-    let file = proc::sealed_file(c"km-execve", &bytes)?;
-    let handover = process.fds.adopt(file)?;
+    let handover = process
+        .fds
+        .adopt(|| proc::sealed_file(c"km-execve", &bytes))?;
     Ok(Prepared { handover, way })
 }
 

@@ -20,16 +20,10 @@ pub fn end_process(process: &Process, vcpu: &Vcpu, end: Result<End, VcpuError>) 
     if !process.begin_end() {
         // Another thread is at it already, and ends this one with the rest.
         loop {
-            std::thread::park();
+            proc::pause();
         }
     }
-    let own = std::process::id() as i32;
-    for seat in process.machine.world.seats() {
-        if seat.tgid() == own {
-            let head = seat.robust_list.load(Ordering::Relaxed);
-            release_robust_list(&process.memory, head, seat.tid());
-        }
-    }
+    release_robust_lists(process);
     if let Some(stats) = process.stats() {
         process.report.write(&stats.report());
     }
@@ -43,6 +37,18 @@ pub fn end_process(process: &Process, vcpu: &Vcpu, end: Result<End, VcpuError>) 
             proc::exit(complain(&Error::Stopped(failure)))
         }
         Err(error) => proc::exit(complain(&Error::Vcpu(error))),
+    }
+}
+
+/// Releases what the threads of the process hold, at its end or when it goes
+/// on with other memory.
+pub fn release_robust_lists(process: &Process) {
+    let own = std::process::id() as i32;
+    for seat in process.machine.world.seats() {
+        if seat.tgid() == own {
+            let head = seat.robust_list.swap(0, Ordering::Relaxed);
+            release_robust_list(&process.memory, head, seat.tid());
+        }
     }
 }
 
@@ -61,6 +67,7 @@ pub fn end_thread(
     let head = thread.seat.robust_list.swap(0, Ordering::Relaxed);
     release_robust_list(&process.memory, head, own);
     if process.remove_thread() {
+        // The last one tells how the process ends, as since Linux 5.17.
         end_process(process, &processor.vcpu, Ok(End::Exit(status)));
     }
     thread.block_signals();

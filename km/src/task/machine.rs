@@ -170,12 +170,12 @@ impl Machine {
 
     /// In the child of a fork: a virtual machine of its own around the memory
     /// it has got a copy of, and a processor that continues with `context`.
-    /// `keep` are descriptors of the monitor's that stay open.
+    /// `keep` are descriptors of the monitor's that stay open; all without it.
     ///
     /// # Errors
     ///
     /// Where KVM or the host has no room for one more.
-    pub fn renew(&self, context: &Context, keep: &[i32]) -> Result<Vcpu, Error> {
+    pub fn renew(&self, context: &Context, keep: Option<&[i32]>) -> Result<Vcpu, Error> {
         let mut space = self.space();
         let vm = Arc::new(space.vm().another(&self.fds)?);
         let Parts {
@@ -201,8 +201,10 @@ impl Machine {
             vm.fd().as_raw_fd(),
             vcpu.descriptor(),
         ];
-        let keep: HashSet<i32> = keep.iter().copied().chain(own).collect();
-        proc::close_all_but(self.fds.range(), &keep);
+        if let Some(keep) = keep {
+            let keep: HashSet<i32> = keep.iter().copied().chain(own).collect();
+            proc::close_all_but(self.fds.range(), &keep);
+        }
         Ok(vcpu)
     }
 }

@@ -41,6 +41,15 @@ pub enum VmError {
 }
 
 impl VmError {
+    fn of_open(device: &Path, source: io::Error) -> VmError {
+        let path = device.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => VmError::NoDevice { path },
+            io::ErrorKind::PermissionDenied => VmError::NoPermission { path },
+            _ => VmError::Open { path, source },
+        }
+    }
+
     fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> VmError {
         move |error| VmError::Refused {
             what,
@@ -66,17 +75,10 @@ impl Vm {
     ///
     /// Where the device is missing, may not be opened, or lacks a capability.
     pub fn open(device: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
-        Vm::make(
-            kvm::device(
-                fds.adopt(open_device(device)?)
-                    .map_err(|source| VmError::Open {
-                        path: device.to_owned(),
-                        source,
-                    })?,
-            ),
-            device,
-            fds,
-        )
+        let file = fds
+            .adopt(|| open_device(device))
+            .map_err(|source| VmError::of_open(device, source))?;
+        Vm::make(kvm::device(file), device, fds)
     }
 
     /// Makes a virtual machine with an open device.
@@ -189,16 +191,10 @@ impl Vm {
     }
 }
 
-fn open_device(device: &Path) -> Result<OwnedFd, VmError> {
-    let path = device.to_owned();
+fn open_device(device: &Path) -> io::Result<OwnedFd> {
     let file = std::fs::OpenOptions::new()
         .read(true)
         .write(true)
         .open(device);
-    let file = file.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => VmError::NoDevice { path },
-        io::ErrorKind::PermissionDenied => VmError::NoPermission { path },
-        _ => VmError::Open { path, source },
-    })?;
-    Ok(OwnedFd::from(file))
+    Ok(OwnedFd::from(file?))
 }
