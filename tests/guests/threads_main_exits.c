@@ -11,6 +11,7 @@
 // km-test-case: raw_exit args=raw_exit exit=25
 // km-test-case: raw_exit_first args=raw_exit_first exit=78
 #include "tasks.h"
+#include <poll.h>
 
 static pthread_t first;
 
@@ -106,6 +107,15 @@ static void *stays(void *arg)
     return arg;
 }
 
+// Not even a wait under a mask of all signals holds it up.
+static void *waits_masked(void *arg)
+{
+    sigset_t all;
+    sigfillset(&all);
+    ppoll(NULL, 0, NULL, &all);
+    return arg;
+}
+
 static void *spins(void *arg)
 {
     for (volatile long i = 0;; i = i + 1)
@@ -121,6 +131,8 @@ static void others_stay(void)
     printf("ok started\n");
     thread(stays, NULL);
     thread(spins, NULL);
+    thread(waits_masked, NULL);
+    pause_ms(1);
     thread(exits_at_once, (void *)23);
     for (;;)
         pause();

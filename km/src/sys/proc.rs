@@ -50,7 +50,9 @@ pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) 
     if soft <= before.soft {
         return work();
     }
-    set_limit(Limit { soft, ..before })?;
+    // The hard one is only in the way where another process has lowered it.
+    let hard = before.hard.max(soft);
+    set_limit(Limit { soft, hard })?;
     let result = work();
     set_limit(before)?;
     result

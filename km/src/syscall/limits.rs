@@ -95,6 +95,18 @@ impl AddressLimits {
         }
     }
 
+    /// Follows the host's limit on open files.
+    fn lower_open_files(&self, host: Limit) {
+        let mut limits = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        limits.open_files = Limit {
+            soft: host.soft,
+            hard: limits.open_files.hard.min(host.hard),
+        };
+    }
+
     /// Puts the limit on open files back, which the host did not take.
     fn restore_open_files(&self, old: Limit) {
         let mut limits = self
@@ -182,9 +194,7 @@ pub fn getrlimit(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(0)) else {
         return call.forward().into();
     };
-    let limits = &call.process.limits;
-    limits
-        .exchange(resource, None)
+    change(call, resource, None)
         .and_then(|old| call.memory().write_value(call.arg(1), &old))
         .map(|()| 0)
         .into()
@@ -211,8 +221,8 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
     };
     let pid = call.int(0);
     if pid != 0 && pid as u32 != std::process::id() {
-        return match call.arg(2) {
-            0 => call.forward().into(),
+        return match (call.arg(2), resource) {
+            (0, _) | (_, Kept::OpenFiles) => call.forward().into(),
             _ => Outcome::Fail(Errno::EPERM),
         };
     }
@@ -222,6 +232,10 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
 /// Sets a limit if `new` is given, and tells the address space; the old one.
 fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
     let limits = &call.process.limits;
+    if let Kept::OpenFiles = resource {
+        // Another process may have set it.
+        limits.lower_open_files(of_host(libc::RLIMIT_NOFILE)?);
+    }
     let old = limits.exchange(resource, new)?;
     if let (Kept::OpenFiles, Some(new)) = (resource, new)
         && let Err(error) = proc::set_open_file_limit(new.soft, new.hard)

@@ -53,7 +53,7 @@ impl Module {
     pub fn native_limits(&self) -> Limits {
         Limits {
             total: Duration::from_secs(self.seconds),
-            silence: Duration::from_secs(120),
+            silence: Duration::from_secs(60),
         }
     }
 

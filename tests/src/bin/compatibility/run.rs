@@ -108,11 +108,14 @@ impl Runner {
 
     pub fn compare(&self, module: &Module) -> Comparison {
         let begun = Instant::now();
-        let native = self.side(module, None, module.native_limits());
+        let native = self.side(module, None, module.native_limits(), &BTreeSet::new());
         let native_seconds = begun.elapsed().as_secs();
         let begun = Instant::now();
         let km = self.km.as_deref();
-        let km = km.map(|km| self.side(module, Some(km), module.km_limits()));
+        // What hangs natively would only hang again.
+        let hung = native.iter().filter(|(_, o)| **o == Outcome::Unfinished);
+        let hung: BTreeSet<&str> = hung.map(|(id, _)| id.as_str()).collect();
+        let km = km.map(|km| self.side(module, Some(km), module.km_limits(), &hung));
         Comparison {
             module: module.name.into(),
             native,
@@ -127,14 +130,22 @@ impl Runner {
         let _ = fs::remove_dir_all(&self.scratch);
     }
 
-    fn side(&self, module: &Module, km: Option<&Path>, limits: Limits) -> Results {
+    /// The results of all tests but `unwanted`.
+    fn side(
+        &self,
+        module: &Module,
+        km: Option<&Path>,
+        limits: Limits,
+        unwanted: &BTreeSet<&str>,
+    ) -> Results {
         let deadline = Instant::now() + limits.total;
         let name = if km.is_some() { "km" } else { "native" };
         let mut results = Results::new();
         for number in 0..ATTEMPTS {
             let directory = format!("{}-{name}-{number}", module.name);
             let directory = self.scratch.join(directory);
-            let known: BTreeSet<&str> = results.keys().map(String::as_str).collect();
+            let mut known: BTreeSet<&str> = results.keys().map(String::as_str).collect();
+            known.extend(unwanted);
             let attempt = self
                 .command(module, km, &directory, &known)
                 .and_then(|command| attend(command, deadline, limits.silence));
