@@ -50,9 +50,7 @@ pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) 
     if soft <= before.soft {
         return work();
     }
-    // The hard one is only in the way where another process has lowered it.
-    let hard = before.hard.max(soft);
-    set_limit(Limit { soft, hard })?;
+    set_limit(Limit { soft, ..before })?;
     let result = work();
     set_limit(before)?;
     result

@@ -95,16 +95,13 @@ impl AddressLimits {
         }
     }
 
-    /// Follows the host's limit on open files.
-    fn lower_open_files(&self, host: Limit) {
+    /// Follows the host's soft limit on open files.
+    fn follow_open_files(&self, host: Limit) {
         let mut limits = self
             .0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        limits.open_files = Limit {
-            soft: host.soft,
-            hard: limits.open_files.hard.min(host.hard),
-        };
+        limits.open_files.soft = host.soft;
     }
 
     /// Puts the limit on open files back, which the host did not take.
@@ -222,11 +219,27 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
     let pid = call.int(0);
     if pid != 0 && pid as u32 != std::process::id() {
         return match (call.arg(2), resource) {
-            (0, _) | (_, Kept::OpenFiles) => call.forward().into(),
+            (0, _) => call.forward().into(),
+            (_, Kept::OpenFiles) => limit_files_of(call, pid).into(),
             _ => Outcome::Fail(Errno::EPERM),
         };
     }
     own_limit(call, resource).into()
+}
+
+/// Sets the limit on open files of another process: the soft one. The hard
+/// one would bind its monitor's descriptors.
+fn limit_files_of(call: &mut Call<'_>, pid: i32) -> Result<u64, Errno> {
+    let new: Limit = call.memory().read_value(call.arg(2))?;
+    let mut limit = [Limit::NONE];
+    let resource = u64::from(libc::RLIMIT_NOFILE);
+    let args = HostArgs::new([pid as u64, resource, 0, pointer_to(&mut limit)]);
+    own_syscall(libc::SYS_prlimit64, &args)?;
+    let [now] = limit;
+    if new.hard != now.hard {
+        return Err(Errno::EPERM);
+    }
+    call.forward()
 }
 
 /// Sets a limit if `new` is given, and tells the address space; the old one.
@@ -234,7 +247,7 @@ fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, 
     let limits = &call.process.limits;
     if let Kept::OpenFiles = resource {
         // Another process may have set it.
-        limits.lower_open_files(of_host(libc::RLIMIT_NOFILE)?);
+        limits.follow_open_files(of_host(libc::RLIMIT_NOFILE)?);
     }
     let old = limits.exchange(resource, new)?;
     if let (Kept::OpenFiles, Some(new)) = (resource, new)
