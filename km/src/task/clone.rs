@@ -1,9 +1,9 @@
 //! New threads and processes of the payload (`clone(2)`).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use crate::complain;
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::sys::call::NOT_BEGUN;
@@ -11,7 +11,7 @@ use crate::sys::clone::{self, Child, Forked};
 use crate::sys::{proc, thread};
 use crate::syscall::dispatch::Payload;
 use crate::task::exit::{clear_and_wake, end_process, end_thread};
-use crate::task::machine::Processor;
+use crate::task::machine::{Processor, Reserved};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::vcpu::run::{End, run};
@@ -173,22 +173,22 @@ fn spawn(
         // Its process is about to end or to execute another program.
         return Err(Errno::EAGAIN);
     }
-    let Processor { mut vcpu, mailbox } = machine.processor().map_err(|e| out_of(&e))?;
-    if let Err(error) = vcpu.adopt(&context) {
-        machine.give_back(Processor { vcpu, mailbox });
-        return Err(error.into());
-    }
+    let reserved = machine.reserve().map_err(|e| out_of(&e))?;
+    // Taken by the thread, or back where there is none.
+    let reserved = Arc::new(Mutex::new(Some(reserved)));
+    let take = |from: &Mutex<Option<Reserved>>| {
+        let mut from = from.lock().unwrap_or_else(PoisonError::into_inner);
+        from.take()
+    };
+    let its_reserved = Arc::clone(&reserved);
     let seat = machine.world.admit();
-    let mut child = thread.offspring(mailbox, Arc::clone(&seat), true);
-    if request.has(CHILD_CLEARTID) {
-        child.clear_child_tid = request.child_tid;
-    }
+    let its_seat = Arc::clone(&seat);
+    let mask = thread.mask;
     process.add_thread();
     let (tell, told) = mpsc::sync_channel(1);
     let request = *request;
     let its_process = Arc::clone(process);
     let start = move || {
-        child.settle(vcpu.immediate_exit());
         let tid = proc::thread_id();
         // Both before it runs. As in Linux, nobody is told of an error.
         for (flag, word) in [
@@ -206,15 +206,35 @@ fn spawn(
             log::debug!("a thread shares more than it asked for: {error}");
         }
         // Gone if the parent is: the process is at its end.
+        its_seat.take();
         let _ = tell.send(tid);
         drop(tell);
+        // The rest is done while the parent goes on already. That KVM fails
+        // here is the end of the machine.
+        let mut processor = match take(&its_reserved).map(Reserved::ready) {
+            Some(Ok(processor)) => processor,
+            Some(Err(error)) => proc::exit(complain(&error)),
+            None => return None,
+        };
+        if let Err(error) = processor.vcpu.adopt(&context) {
+            end_process(&its_process, &processor.vcpu, Err(error));
+        }
+        let mut child = Thread::new(processor.mailbox, its_seat);
+        child.mask = mask;
+        if request.has(CHILD_CLEARTID) {
+            child.clear_child_tid = request.child_tid;
+        }
+        child.settle(processor.vcpu.immediate_exit());
         child.set_mask(child.mask);
-        run_thread(its_process, child, Processor { vcpu, mailbox })
+        run_thread(its_process, child, processor)
     };
     let spawned = thread::spawn(Box::new(start));
     let tid = spawned.ok().and_then(|()| told.recv().ok());
     process.actions().restore_after_first_thread();
     let Some(tid) = tid else {
+        if let Some(reserved) = take(&reserved) {
+            machine.give_back(reserved);
+        }
         machine.world.dismiss(&seat);
         process.remove_thread();
         return Err(Errno::EAGAIN);
@@ -253,7 +273,7 @@ fn fork(
             let mailbox = thread.mailbox();
             // The parent's processor is not here.
             mailbox.uninstall();
-            *thread = thread.offspring(mailbox, Arc::clone(&thread.seat), false);
+            *thread = thread.offspring();
             thread.settle(std::ptr::null_mut());
             if request.has(CHILD_CLEARTID) {
                 thread.clear_child_tid = request.child_tid;
@@ -269,7 +289,7 @@ fn fork(
             match process.machine.renew(context, keep) {
                 Ok(own) => std::mem::forget(std::mem::replace(vcpu, own)),
                 // Nobody is left to return an error to.
-                Err(error) => proc::exit(crate::complain(&error)),
+                Err(error) => proc::exit(complain(&error)),
             }
             thread.settle(vcpu.immediate_exit());
             Ok(0)
@@ -292,7 +312,7 @@ fn vfork(
     // What the child uses is made and dropped here: it shares the heap, and
     // ends without dropping anything.
     let child = Arc::new(process.borrow());
-    let own = thread.offspring(mailbox, Arc::clone(&seat), false);
+    let own = thread.offspring();
     let mut payload = Payload::new(Arc::clone(&child), own);
     let result = clone::vfork(&request.host(process), || {
         seat.take();

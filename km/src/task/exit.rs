@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::mem::guest::GuestMemory;
 use crate::sys::call::{HostArgs, own_syscall};
 use crate::sys::{clone, proc};
-use crate::task::machine::Processor;
+use crate::task::machine::{Processor, Reserved};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::vcpu::run::End;
@@ -72,7 +72,7 @@ pub fn end_thread(
     }
     thread.block_signals();
     processor.mailbox.uninstall();
-    process.machine.give_back(processor);
+    process.machine.give_back(Reserved::Used(processor));
     let cleared = thread.clear_child_tid;
     world.dismiss(&thread.seat);
     drop(thread);

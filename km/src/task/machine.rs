@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kvm_ioctls::VcpuFd;
+
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::fd::ReservedFds;
@@ -12,7 +14,7 @@ use crate::mem::guest::GuestMemory;
 use crate::mem::pagetable::{PageTables, Pages};
 use crate::mem::space::AddressSpace;
 use crate::mem::system::SystemArea;
-use crate::shim::Shim;
+use crate::shim::{Shim, VcpuPage};
 use crate::sys::map::Reservation;
 use crate::sys::proc;
 use crate::sys::signal::Mailbox;
@@ -36,7 +38,7 @@ pub struct Machine {
 struct Processors {
     shim: Shim,
     made: u32,
-    idle: Vec<Processor>,
+    idle: Vec<Reserved>,
 }
 
 /// A virtual processor, and where signals for the thread that has it are
@@ -46,6 +48,44 @@ struct Processors {
 pub struct Processor {
     pub vcpu: Vcpu,
     pub mailbox: &'static Mailbox,
+}
+
+/// A processor that a thread can have.
+#[derive(Debug)]
+pub enum Reserved {
+    Used(Processor),
+    New(Box<New>),
+}
+
+/// A processor as KVM makes it.
+#[derive(Debug)]
+pub struct New {
+    fd: VcpuFd,
+    vm: Arc<Vm>,
+    shim: Shim,
+    page: VcpuPage,
+    root: u64,
+}
+
+impl Reserved {
+    /// Sets it up.
+    ///
+    /// # Errors
+    ///
+    /// From KVM.
+    pub fn ready(self) -> Result<Processor, Error> {
+        match self {
+            Reserved::Used(processor) => Ok(processor),
+            Reserved::New(new) => {
+                let mut vcpu = Vcpu::new(new.fd, &new.vm, &new.shim, new.page, new.root)?;
+                vcpu.forget_in_children(&new.vm);
+                Ok(Processor {
+                    vcpu,
+                    mailbox: Box::leak(Box::default()),
+                })
+            }
+        }
+    }
 }
 
 /// The parts of a machine that belong to one `/dev/kvm` virtual machine.
@@ -126,11 +166,21 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// EAGAIN where the host allows no more; from KVM.
+    /// As [`reserve`](Self::reserve) and [`Reserved::ready`].
     pub fn processor(&self) -> Result<Processor, Error> {
+        self.reserve()?.ready()
+    }
+
+    /// Makes sure of a processor for one more thread, which may do the rest
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN where the host allows no more; from KVM.
+    pub fn reserve(&self) -> Result<Reserved, Error> {
         let mut processors = self.processors();
-        if let Some(processor) = processors.idle.pop() {
-            return Ok(processor);
+        if let Some(reserved) = processors.idle.pop() {
+            return Ok(reserved);
         }
         let mut space = self.space();
         let vm = Arc::clone(space.vm());
@@ -145,17 +195,18 @@ impl Machine {
         drop(space);
         let fd = vm.create_vcpu(processors.made, &self.fds)?;
         processors.made += 1;
-        let mut vcpu = Vcpu::new(fd, &vm, &processors.shim, page, root)?;
-        vcpu.forget_in_children(&vm);
-        Ok(Processor {
-            vcpu,
-            mailbox: Box::leak(Box::default()),
-        })
+        Ok(Reserved::New(Box::new(New {
+            fd,
+            vm,
+            shim: processors.shim.clone(),
+            page,
+            root,
+        })))
     }
 
-    /// Takes a processor back that no thread runs on any more.
-    pub fn give_back(&self, processor: Processor) {
-        self.processors().idle.push(processor);
+    /// Takes a processor back that no thread runs on any more, or yet.
+    pub fn give_back(&self, reserved: Reserved) {
+        self.processors().idle.push(reserved);
     }
 
     /// Drops the page tables, for `work` to begin anew. The world is stopped.
@@ -190,9 +241,7 @@ impl Machine {
         processors.shim = shim;
         processors.made = 0;
         // They are the parent's, and their memory is not here.
-        for processor in processors.idle.drain(..) {
-            std::mem::forget(processor);
-        }
+        processors.idle.drain(..).for_each(std::mem::forget);
         drop(processors);
         let mut vcpu = self.processor()?.vcpu;
         vcpu.adopt(context)?;

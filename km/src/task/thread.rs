@@ -48,23 +48,13 @@ impl Thread {
         }
     }
 
-    /// What a new thread or process has of this one: its mask, and its stack
-    /// for handlers where it does not share the memory it lies in.
-    pub fn offspring(
-        &self,
-        mailbox: &'static Mailbox,
-        seat: Arc<Seat>,
-        shares_memory: bool,
-    ) -> Thread {
-        let alt_stack = if shares_memory {
-            AltStack::default()
-        } else {
-            self.alt_stack
-        };
+    /// What a new process has of this one, in the same place: its mask, and
+    /// its stack for handlers.
+    pub fn offspring(&self) -> Thread {
         Thread {
             mask: self.mask,
-            alt_stack,
-            ..Thread::new(mailbox, seat)
+            alt_stack: self.alt_stack,
+            ..Thread::new(self.mailbox, Arc::clone(&self.seat))
         }
     }
 

@@ -35,7 +35,13 @@ const NAMESPACE: [&str; 8] = [
     "--kill-child",
     "--mount-proc",
 ];
-const FIRST_PROCESS: [&str; 4] = ["/bin/sh", "-c", "\"$@\" 2>&1; exit $?", "sh"];
+/// Signals are as in a terminal: a caller in the background ignores some.
+const FIRST_PROCESS: [&str; 4] = [
+    "/bin/sh",
+    "-c",
+    "env --default-signal \"$@\" 2>&1; exit $?",
+    "sh",
+];
 
 /// How often a module is begun again.
 const ATTEMPTS: usize = 20;
