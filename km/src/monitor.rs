@@ -172,6 +172,9 @@ impl Surroundings {
     /// Those of a program that another one executes.
     fn inherited(from: Inherited, options: &Options) -> Result<Surroundings, Error> {
         log::start(from.output.clone(), options.log_filter.as_deref());
+        // The one that executed this may have been a child in its parent's
+        // memory, and have reported to its parent's file.
+        from.report.renew_for(options, &from.fds);
         Ok(Surroundings {
             vm: Arc::new(Vm::with(from.device, &options.device, &from.fds)?),
             fds: from.fds,

@@ -154,6 +154,43 @@ const CHECKS: &[(&str, Check)] = &[
         let is_whole = line.is_some_and(|line| line.trim_end().ends_with("= 6"));
         check!(outcome, outcome.stdout == b"hello\n" && is_whole)
     }),
+    ("strace-follows-children", |km| {
+        let script = "/bin/echo one; exec /bin/echo two";
+        let outcome = km.run(&["--strace", "-f", "/bin/sh", "-c", script]);
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        let writer = |text: &str| {
+            let line = stderr.lines().find(|line| line.contains(text))?;
+            line.strip_prefix("[pid ")?.split(']').next()
+        };
+        let (one, two) = (writer("write(1, \"one\\n\""), writer("write(1, \"two\\n\""));
+        check!(outcome, one.is_some() && two.is_some() && one != two)
+    }),
+    ("strace-leaves-children-alone", |km| {
+        let outcome = km.run(&[
+            "--strace",
+            "/bin/sh",
+            "-c",
+            "/bin/echo one; exec /bin/echo two",
+        ]);
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        let is_own = stderr.contains("write(1, \"two\\n\"") && !stderr.contains("write(1, \"one");
+        check!(outcome, outcome.stdout == b"one\ntwo\n" && is_own)
+    }),
+    ("reports-go-to-a-file-a-process", |km| {
+        let script = "/bin/echo one; exit 3";
+        let outcome = km.run(&["--stats", "-f", "-o", "out", "/bin/sh", "-c", script]);
+        let reports = outcome
+            .files
+            .iter()
+            .filter(|entry| entry.path.starts_with("out."))
+            .filter_map(|entry| match &entry.content {
+                Content::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+                _ => None,
+            });
+        let count = reports.filter(|text| text.contains("km: ran for")).count();
+        let is_quiet = outcome.stdout == b"one\n" && outcome.stderr.is_empty();
+        check!(outcome, is_quiet && count == 2)
+    }),
     ("stats-count-calls", |km| {
         let outcome = km.run(&["--stats", "/bin/echo", "hello"]);
         let stderr = String::from_utf8_lossy(&outcome.stderr);
@@ -232,7 +269,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("command-line-in-proc-is-the-payloads", command_line_in_proc),
 ];
 
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 19] = [
     "--env",
     "-e",
     "--copyenv",
@@ -243,6 +280,10 @@ const OPTIONS: [&str; 15] = [
     "-V",
     "--strace",
     "--stats",
+    "--follow",
+    "-f",
+    "--output",
+    "-o",
     "--memory",
     "--device",
     "--dump-shutdown",

@@ -75,7 +75,7 @@ impl Payload {
         };
         let options = &self.process.options;
         let shared = options.follow && options.report.is_none();
-        if shared || self.process.threads() > 1 {
+        if shared || self.process.threads() > 1 || self.process.is_borrowed() {
             output.write(&format!("[pid {}] {text}", proc::thread_id()));
         } else {
             output.write(text);
