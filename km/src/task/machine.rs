@@ -236,6 +236,7 @@ impl Machine {
         } = parts(&vm, &self.memory)?;
         space.renew(Arc::clone(&vm), slots, tables)?;
         space.release_not_forked()?;
+        space.fill_all();
         drop(space);
         let mut processors = self.processors();
         processors.shim = shim;
