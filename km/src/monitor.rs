@@ -176,7 +176,7 @@ impl Surroundings {
         // memory, and have reported to its parent's file.
         from.report.renew_for(options, &from.fds);
         Ok(Surroundings {
-            vm: Arc::new(Vm::with(from.device, &options.device, &from.fds)?),
+            vm: Arc::new(Vm::with(from.device, from.features, &from.fds)?),
             fds: from.fds,
             image: from.image,
             output: from.output,

@@ -27,6 +27,7 @@ use crate::syscall::limits::{AddressLimits, Limit, Limits};
 use crate::task::exit::release_robust_lists;
 use crate::task::process::Process;
 use crate::task::thread::Thread;
+use crate::vm::cpuid::Features;
 
 /// The monitor's option for the descriptor of a [`Handover`].
 const OPTION: &str = "--execve=";
@@ -43,6 +44,8 @@ struct Handover {
     options: Options,
     image: i32,
     device: i32,
+    /// What that gives: to ask costs as much as a program's start may.
+    features: Features,
     output: i32,
     report: i32,
     reserved: (i32, i32),
@@ -59,6 +62,7 @@ pub struct Inherited {
     pub execfn: OsString,
     pub image: OwnedFd,
     pub device: OwnedFd,
+    pub features: Features,
     pub output: Output,
     pub report: Output,
     pub fds: ReservedFds,
@@ -100,6 +104,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         execfn: handover.execfn,
         image: take(handover.image)?,
         device: take(handover.device)?,
+        features: handover.features,
         output,
         report,
         limits: AddressLimits::new(Limits {
@@ -252,6 +257,7 @@ fn prepare(
         },
         image,
         device,
+        features: process.space().vm().features().clone(),
         output,
         report,
         reserved: (range.start, range.end),

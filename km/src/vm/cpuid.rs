@@ -5,6 +5,7 @@ use std::arch::x86_64::{__cpuid_count, CpuidResult};
 
 use kvm_bindings::{CpuId, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 use kvm_ioctls::Kvm;
+use serde::{Deserialize, Serialize};
 
 use crate::errno::Errno;
 use crate::sys::proc;
@@ -107,7 +108,7 @@ const EMPTY: &[u32] = &[0xa, 0x14, 0x1d, 0x1e, 0x8000_000a, 0x8000_001b, 0x8000_
 const HYPERVISOR: std::ops::RangeInclusive<u32> = 0x4000_0000..=0x4000_ffff;
 
 /// The processor of the guest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Features {
     cpuid: Vec<kvm_cpuid_entry2>,
     xcr0: u64,

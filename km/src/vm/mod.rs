@@ -81,13 +81,14 @@ impl Vm {
         Vm::make(kvm::device(file), device, fds)
     }
 
-    /// Makes a virtual machine with an open device.
+    /// Makes a virtual machine with an open device that has been found good,
+    /// and `features` that are known.
     ///
     /// # Errors
     ///
     /// As for [`open`](Self::open).
-    pub fn with(device: OwnedFd, path: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
-        Vm::make(kvm::device(device), path, fds)
+    pub fn with(device: OwnedFd, features: Features, fds: &ReservedFds) -> Result<Vm, VmError> {
+        Vm::create(kvm::device(device), features, fds)
     }
 
     fn make(kvm: Kvm, device: &Path, fds: &ReservedFds) -> Result<Vm, VmError> {
@@ -108,18 +109,12 @@ impl Vm {
             }
         }
         let features = Features::of(&kvm).map_err(VmError::refused("to tell its CPU features"))?;
-        let slots = kvm.get_nr_memslots() as u32;
-        let vcpus = kvm.get_max_vcpus() as u32;
-        Vm::create(kvm, features, slots, vcpus, fds)
+        Vm::create(kvm, features, fds)
     }
 
-    fn create(
-        kvm: Kvm,
-        features: Features,
-        slots: u32,
-        vcpus: u32,
-        fds: &ReservedFds,
-    ) -> Result<Vm, VmError> {
+    fn create(kvm: Kvm, features: Features, fds: &ReservedFds) -> Result<Vm, VmError> {
+        let slots = kvm.get_nr_memslots() as u32;
+        let vcpus = kvm.get_max_vcpus() as u32;
         let fd = kvm::create_vm(&kvm, fds).map_err(|source| VmError::Refused {
             what: "a virtual machine",
             source,
@@ -144,14 +139,7 @@ impl Vm {
             source,
         };
         let device = fds.adopt_copy(self.device()).map_err(refused)?;
-        let (slots, vcpus) = (self.slots, self.vcpus);
-        Vm::create(
-            kvm::device(device),
-            self.features.clone(),
-            slots,
-            vcpus,
-            fds,
-        )
+        Vm::create(kvm::device(device), self.features.clone(), fds)
     }
 
     /// The open KVM device.
