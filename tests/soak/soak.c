@@ -126,6 +126,15 @@ static void close_both(int fd[2])
     close(fd[1]);
 }
 
+// What a child gives: nothing if it died.
+static uint64_t take_from_child(int fd[2])
+{
+    close(fd[1]);
+    uint64_t value = take(fd[0]);
+    close(fd[0]);
+    return value;
+}
+
 static pthread_t start(void *(*run)(void *), void *arg, int detached)
 {
     pthread_t t = 0;
@@ -530,9 +539,8 @@ static uint64_t forks(uint64_t seed)
         give(fd[1], mixture(seed, 1));
         _exit(failed ? 120 : code);
     }
-    wrong += off("child's result", take(fd[0]), chain(seed));
+    wrong += off("child's result", take_from_child(fd), chain(seed));
     wrong += off("child's code", (uint64_t)end_of(pid), (uint64_t)code);
-    close_both(fd);
     return chain(seed) + wrong;
 }
 
@@ -558,13 +566,14 @@ static uint64_t killed(uint64_t seed)
         abort();
     }
     if (waits)
-        wrong += off("killed child's word", take(fd[0]), seed);
+        wrong += off("killed child's word", take_from_child(fd), seed);
+    else
+        close_both(fd);
     pause_us(below(&r, 5000));
     if (from_outside)
         kill(pid, number);
     wrong += off("killed child", (uint64_t)end_of(pid), (uint64_t)(1000 + number));
     munmap((void *)read_only, PAGE);
-    close_both(fd);
     return chain(seed) + wrong;
 }
 
@@ -631,9 +640,8 @@ static uint64_t executed(uint64_t seed)
         }
         executes(&program);
     }
-    wrong += off("executed program's result", take(fd[0]), chain(seed));
+    wrong += off("executed program's result", take_from_child(fd), chain(seed));
     wrong += off("executed program's code", (uint64_t)end_of(pid), (uint64_t)code);
-    close_both(fd);
     return chain(seed) + wrong;
 }
 
@@ -659,10 +667,9 @@ static uint64_t vforks(uint64_t of)
         _exit(98);
     }
     wrong += off("vfork's memory", (uint64_t)seen, 1);
-    if (how)
-        wrong += off("vfork's result", take(fd[0]), chain(seed));
+    uint64_t result = take_from_child(fd);
+    wrong += off("vfork's result", result, how ? chain(seed) : 0);
     wrong += off("vfork's code", (uint64_t)end_of(pid), (uint64_t)code);
-    close_both(fd);
     return chain(seed) + wrong;
 }
 
@@ -718,9 +725,8 @@ static uint64_t spawns(uint64_t seed)
         wrong += off("no program", (uint64_t)posix_spawn(&pid, "./not there", &actions, NULL, program.argv, environ), ENOENT);
     wrong += off("posix_spawn", (uint64_t)posix_spawn(&pid, self, &actions, NULL, program.argv, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
-    wrong += off("spawned program's result", take(fd[0]), chain(seed));
+    wrong += off("spawned program's result", take_from_child(fd), chain(seed));
     wrong += off("spawned program's code", (uint64_t)end_of(pid), (uint64_t)code);
-    close_both(fd);
     return chain(seed) + wrong;
 }
 

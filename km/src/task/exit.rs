@@ -72,7 +72,7 @@ pub fn end_thread(
     }
     thread.block_signals();
     processor.mailbox.uninstall();
-    process.machine.give_back(Reserved::Used(processor));
+    process.machine.give_back(Reserved::Used(Box::new(processor)));
     let cleared = thread.clear_child_tid;
     world.dismiss(&thread.seat);
     drop(thread);
@@ -140,7 +140,7 @@ fn release_futex(memory: &GuestMemory, entry: u64, offset: u64, tid: i32, pendin
     const TID: u32 = OWNER_DIED - 1;
     let pi = entry & PI != 0;
     let address = (entry & !PI).wrapping_add(offset);
-    if address % 4 != 0 {
+    if !address.is_multiple_of(4) {
         return false;
     }
     let Ok(mut word) = memory.read_value::<u32>(address) else {

@@ -53,7 +53,7 @@ pub struct Processor {
 /// A processor that a thread can have.
 #[derive(Debug)]
 pub enum Reserved {
-    Used(Processor),
+    Used(Box<Processor>),
     New(Box<New>),
 }
 
@@ -75,7 +75,7 @@ impl Reserved {
     /// From KVM.
     pub fn ready(self) -> Result<Processor, Error> {
         match self {
-            Reserved::Used(processor) => Ok(processor),
+            Reserved::Used(processor) => Ok(*processor),
             Reserved::New(new) => {
                 let mut vcpu = Vcpu::new(new.fd, &new.vm, &new.shim, new.page, new.root)?;
                 vcpu.forget_in_children(&new.vm);
