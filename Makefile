@@ -9,6 +9,7 @@ include make/guests.mk
 include make/payloads.mk
 include make/svm.mk
 include make/test.mk
+include make/soak.mk
 include make/compatibility.mk
 include make/images.mk
 include make/bench.mk

@@ -237,12 +237,12 @@ static uint64_t memory(uint64_t seed)
             wrong += off("mprotect", (uint64_t)mprotect(at + PAGE, PAGE, PROT_READ), 0);
             wrong += off("fault", (uint64_t)faults(at + PAGE), SIGSEGV);
         }
-        if (below(&r, 2)) {
-            munmap(at + PAGE, PAGE);
-            wrong += off("hole", (uint64_t)munmap(at + PAGE, PAGE), 0);
-        }
         wrong += off("first page", memcmp(at, &seed, sizeof seed) != 0, 0);
-        wrong += off("munmap", (uint64_t)munmap(at, pages * PAGE), 0);
+        // A hole belongs to whoever maps something next.
+        size_t hole = pages > 2 ? below(&r, 2) : 0;
+        if (hole)
+            wrong += off("hole", (uint64_t)munmap(at + PAGE, PAGE), 0) + off("start", (uint64_t)munmap(at, PAGE), 0);
+        wrong += off("munmap", (uint64_t)munmap(at + 2 * hole * PAGE, (pages - 2 * hole) * PAGE), 0);
         if (fd >= 0)
             close(fd);
     }
@@ -974,6 +974,9 @@ static int soak(const struct options *options)
     NEED(prctl(PR_SET_CHILD_SUBREAPER, 1));
     for (int i = 0; i < 2; i++)
         begin_lineage(&lineages[i], i == 0);
+    // What was opened for those before is closed by an exec.
+    for (int i = 0; i < 2; i++)
+        next_generation(&lineages[i], i == 0);
     settle();
     int opened = entries("/proc/self/fd");
     for (int last = 0; !failed; number++) {

@@ -390,7 +390,8 @@ pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
 /// The name of an open file, as `/proc/PID/maps` would have it.
 pub fn file_name(fd: BorrowedFd<'_>) -> Vec<u8> {
     use std::os::unix::ffi::OsStringExt;
-    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    // Not `self`: the first thread may have ended.
+    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
     std::fs::read_link(link).map_or_else(|_| Vec::new(), |path| path.into_os_string().into_vec())
 }
 

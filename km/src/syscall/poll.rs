@@ -190,7 +190,7 @@ fn considered(count: usize, reserved: &ReservedFds) -> usize {
     if count <= FD_SETSIZE {
         return count;
     }
-    let highest = match std::fs::read_dir("/proc/self/fd") {
+    let highest = match std::fs::read_dir("/proc/thread-self/fd") {
         Ok(open) => open
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .filter(|fd: &i32| !reserved.contains(*fd))

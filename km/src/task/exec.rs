@@ -137,7 +137,7 @@ pub struct Program {
     /// How the payload named it (`AT_EXECFN`).
     pub execfn: OsString,
     /// A descriptor of the payload's that `path` goes through
-    /// (`/proc/self/fd/N`), and what follows.
+    /// (`/proc/thread-self/fd/N`), and what follows.
     pub way: Option<(i32, OsString)>,
 }
 
@@ -318,9 +318,10 @@ impl Room {
     }
 }
 
-/// The path behind a descriptor of the calling process.
+/// The path behind a descriptor of the calling process, whose first thread may
+/// have ended.
 pub fn path_of_descriptor(fd: i32, rest: &OsStr) -> PathBuf {
-    let mut path = OsString::from(format!("/proc/self/fd/{fd}"));
+    let mut path = OsString::from(format!("/proc/thread-self/fd/{fd}"));
     path.push(rest);
     path.into()
 }

@@ -142,7 +142,7 @@ fn soak(options: &Options) -> io::Result<bool> {
             }
         }
     });
-    let watched = watch(options, pid, &lines, &mut stdin)?;
+    let watched = watch(options, &mut child, &lines, &mut stdin)?;
     let mut wrong = match watched {
         Watched::Ended(samples) => {
             let status = child.wait()?;
@@ -188,39 +188,47 @@ enum Watched {
 
 fn watch(
     options: &Options,
-    pid: i32,
+    child: &mut Child,
     lines: &Receiver<String>,
     stdin: &mut impl Write,
 ) -> io::Result<Watched> {
+    let pid = child.id().cast_signed();
     let begin = Instant::now();
+    let mut heard = begin;
     let step = Duration::from_secs_f64(options.minutes * 60.0 / f64::from(ROWS));
     let mut row_due = Duration::ZERO;
     let mut samples: Vec<Sample> = Vec::new();
     let mut rounds = 0;
     println!("{}", heading());
     loop {
-        match lines.recv_timeout(SILENCE) {
+        match lines.recv_timeout(Duration::from_secs(1)) {
+            // What it started may still hold its output.
+            Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_some() => break,
+            Err(RecvTimeoutError::Timeout) if heard.elapsed() < SILENCE => continue,
             Err(RecvTimeoutError::Timeout) => return Ok(Watched::Silent(rounds)),
             Err(RecvTimeoutError::Disconnected) => break,
-            Ok(line) => match parse(&line) {
-                Some(Line::Round(number)) => rounds = number + 1,
-                Some(Line::Sample { rounds, others }) => {
-                    let sample = Sample {
-                        rounds,
-                        seconds: begin.elapsed().as_secs_f64(),
-                        counts: [pid, others[0], others[1]].map(observe::settled_counts),
-                        zombies: observe::zombies(pid),
-                        processes: observe::descendants(pid).len() as u64,
-                    };
-                    if begin.elapsed() >= row_due {
-                        row_due += step;
-                        println!("{}", row(&sample));
+            Ok(line) => {
+                heard = Instant::now();
+                match parse(&line) {
+                    Some(Line::Round(number)) => rounds = number + 1,
+                    Some(Line::Sample { rounds, others }) => {
+                        let sample = Sample {
+                            rounds,
+                            seconds: begin.elapsed().as_secs_f64(),
+                            counts: [pid, others[0], others[1]].map(observe::settled_counts),
+                            zombies: observe::zombies(pid),
+                            processes: observe::descendants(pid).len() as u64,
+                        };
+                        if begin.elapsed() >= row_due {
+                            row_due += step;
+                            println!("{}", row(&sample));
+                        }
+                        samples.push(sample);
+                        stdin.write_all(b"\n")?;
                     }
-                    samples.push(sample);
-                    stdin.write_all(b"\n")?;
+                    None => println!("{line}"),
                 }
-                None => println!("{line}"),
-            },
+            }
         }
     }
     if let Some(last) = samples.last() {

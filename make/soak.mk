@@ -1,0 +1,25 @@
+# Random mixes of threads, processes and signals under km, for long, and a count of what is left: tests/src/bin/soak.
+# `make soak MINUTES=5 SEED=7 LINK=dynamic-glibc ARGS=without=killed`; `HOST=--native` leaves km out.
+
+MINUTES ?= 30
+SEED ?= 1
+LINK ?= static-musl
+HOST ?=
+SOAK_LINKS := static-musl dynamic-glibc
+SOAK_OUT := $(BUILD)/soak
+
+.PHONY: soak
+soak: km $(SOAK_LINKS:%=$(SOAK_OUT)/%/soak) ## Mix threads, processes and signals for 30 minutes, and look for leaks
+	KM='$(abspath $(KM))' cargo run --quiet --package km-tests --bin soak -- \
+		$(HOST) --minutes $(MINUTES) --seed $(SEED) $(SOAK_OUT)/$(LINK)/soak $(ARGS)
+
+define soak_rule
+$(SOAK_OUT)/$(1)/soak: tests/soak/soak.c $(GUEST_HEADERS) | $(GUEST_KERNEL_HEADERS)/.made
+	@mkdir -p $$(@D)
+	@echo "  SOAK   $(1)"
+	@$(GUEST_CC_$(1)) $(GUEST_FLAGS) -o $$@ $$<
+
+# The short version is a guest program that includes the same source.
+$(GUESTS_OUT)/$(1)/soak_short: tests/soak/soak.c
+endef
+$(foreach link,$(SOAK_LINKS),$(eval $(call soak_rule,$(link))))
