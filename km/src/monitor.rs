@@ -57,6 +57,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
     let Surroundings {
         fds,
         image,
+        proc_root,
         output,
         report,
         vm,
@@ -109,6 +110,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         },
         options: Arc::new(options),
         image: Arc::new(image),
+        proc_root: proc_root.map(Arc::new),
         output,
         report,
         actions: Actions::inherited(ignored),
@@ -136,6 +138,7 @@ impl Launch {
 struct Surroundings {
     fds: ReservedFds,
     image: OwnedFd,
+    proc_root: Option<OwnedFd>,
     output: Output,
     report: Output,
     vm: Arc<Vm>,
@@ -159,6 +162,7 @@ impl Surroundings {
         let image = fds.adopt(proc::own_image);
         Ok(Surroundings {
             image: image.map_err(Error::Descriptors)?,
+            proc_root: fds.adopt(proc::proc_root).ok(),
             vm: Arc::new(Vm::open(&options.device, &fds)?),
             fds,
             output,
@@ -179,6 +183,7 @@ impl Surroundings {
             vm: Arc::new(Vm::with(from.device, from.features, &from.fds)?),
             fds: from.fds,
             image: from.image,
+            proc_root: from.proc_root,
             output: from.output,
             report: from.report,
             limits: from.limits,

@@ -24,6 +24,9 @@ pub enum View {
 
 /// How `path` is served.
 pub fn look(process: &Process, path: &[u8]) -> View {
+    if descriptor(path).is_some_and(|fd| process.fds.contains(fd)) {
+        return View::Refused(Errno::ENOENT);
+    }
     let Some(name) = own_entry(path) else {
         return View::Host;
     };
@@ -148,6 +151,14 @@ pub fn hides(process: &Process, listing: Listing, name: &[u8]) -> bool {
         Listing::Threads => !process.has_thread(number),
         Listing::ThreadsOf(other) => is_worker(other, number),
     }
+}
+
+/// The number of the descriptor that `path` is the entry of, of any process:
+/// other monitors have theirs in the same range.
+fn descriptor(path: &[u8]) -> Option<i32> {
+    let mut parts = path.strip_prefix(b"/proc/")?.rsplit(|byte| *byte == b'/');
+    let number = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    matches!(parts.next()?, b"fd" | b"fdinfo").then_some(number)
 }
 
 /// Whether a thread of another process is KVM's own.

@@ -560,9 +560,10 @@ static uint64_t killed(uint64_t seed)
         if (from_outside)
             work_forever(&r);
         pause_us(below(&r, 2000));
-        signal(SIGSEGV, SIG_DFL);
-        if (number == SIGSEGV)
+        if (number == SIGSEGV) {
+            signal(SIGSEGV, SIG_DFL);
             *read_only = 1;
+        }
         abort();
     }
     if (waits)
@@ -594,7 +595,7 @@ static uint64_t stopped(uint64_t seed)
     kill(pid, SIGCONT);
     while (waitpid(pid, &status, WCONTINUED) == -1 && errno == EINTR) {
     }
-    wrong += off("continued", WIFCONTINUED(status), 1);
+    wrong += off("continued", (uint64_t)status, 0xffff);
     kill(pid, SIGKILL);
     return chain(seed) + wrong + off("killed after that", (uint64_t)end_of(pid), 1000 + SIGKILL);
 }

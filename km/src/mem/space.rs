@@ -532,7 +532,7 @@ impl AddressSpace {
     /// ENOMEM; from KVM.
     pub fn renew(&mut self, vm: Arc<Vm>, slots: Slots, tables: PageTables) -> Result<(), Errno> {
         // What the old one owns is the parent's to close.
-        std::mem::forget(std::mem::replace(&mut self.vm, vm));
+        Vm::abandon(std::mem::replace(&mut self.vm, vm));
         self.slots = slots;
         let old = std::mem::replace(&mut self.tables, tables);
         self.renew_shared(old.area())

@@ -106,19 +106,26 @@ pub fn share_tsc(vcpu: &VcpuFd) -> Result<(), Errno> {
 pub fn create_vm(kvm: &Kvm, fds: &ReservedFds) -> io::Result<VmFd> {
     let vm = fds.adopt(|| {
         // SAFETY: KVM_CREATE_VM takes a number, 0 for the default kind.
-        owned(unsafe { libc::ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0) })
+        owned(|| unsafe { libc::ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0) })
     })?;
     // SAFETY: the descriptor is of a virtual machine of `kvm`.
     unsafe { kvm.create_vmfd_from_rawfd(vm.into_raw_fd()) }.map_err(error)
 }
 
-/// The descriptor an ioctl has just made.
-fn owned(new: i32) -> io::Result<OwnedFd> {
-    if new < 0 {
-        return Err(io::Error::last_os_error());
+/// The descriptor that an ioctl makes. One that is interrupted (a stop, a
+/// debugger) is made again.
+fn owned(make: impl Fn() -> i32) -> io::Result<OwnedFd> {
+    loop {
+        let new = make();
+        if new >= 0 {
+            // SAFETY: `new` was just made and nothing else owns it.
+            return Ok(unsafe { OwnedFd::from_raw_fd(new) });
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
     }
-    // SAFETY: `new` was just made and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
 
 /// `_IO(KVMIO, 0x01)`.
@@ -136,7 +143,7 @@ pub fn create_vcpu(vm: &VmFd, id: u32, fds: &ReservedFds) -> io::Result<VcpuFd> 
     let vcpu = fds.adopt(|| {
         let id = libc::c_ulong::from(id);
         // SAFETY: KVM_CREATE_VCPU takes a number.
-        owned(unsafe { libc::ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, id) })
+        owned(|| unsafe { libc::ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, id) })
     })?;
     // SAFETY: the descriptor is of a virtual processor of `vm`.
     unsafe { vm.create_vcpu_from_rawfd(vcpu.into_raw_fd()) }.map_err(error)

@@ -407,6 +407,35 @@ pub fn is_on_noexec(fd: BorrowedFd<'_>) -> bool {
     done == 0 && flags & libc::ST_NOEXEC != 0
 }
 
+/// The kind of a file: `S_IFREG` and its like.
+///
+/// # Errors
+///
+/// From `fstat(2)`.
+pub fn file_kind(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` is valid for writes of one stat, all bits of which are
+    // valid values.
+    let (done, mode) = unsafe {
+        let done = libc::fstat(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, status.assume_init().st_mode)
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(mode & libc::S_IFMT)
+}
+
+/// The root of `/proc`, to be looked up from wherever the payload goes.
+pub fn proc_root() -> io::Result<OwnedFd> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_CLOEXEC | libc::O_DIRECTORY);
+    Ok(options.open("/proc")?.into())
+}
+
 /// Whether the file is of `/proc`.
 pub fn is_on_procfs(fd: BorrowedFd<'_>) -> bool {
     const PROC_SUPER_MAGIC: i64 = 0x9fa0;
@@ -482,6 +511,10 @@ pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
     // SAFETY: F_ADD_SEALS takes an int.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
         return Err(io::Error::last_os_error().into());
+    }
+    // Until now another thread of the payload could reach it.
+    if sealed_content(file.try_clone()?)? != content {
+        return Err(Errno::EBUSY);
     }
     Ok(file)
 }

@@ -290,8 +290,20 @@ pub fn block_all() {
 /// payload's; 0 before the first.
 static KICK: AtomicU64 = AtomicU64::new(0);
 
+/// Kicks that have not arrived yet.
+static ANNOUNCED: AtomicU32 = AtomicU32::new(0);
+
+/// Counts a kick as arrived; false where none is under way.
+fn take_announced() -> bool {
+    let less = |count: u32| count.checked_sub(1);
+    ANNOUNCED
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+        .is_ok()
+}
+
 /// Where `si_code` and `si_value` are in a siginfo.
 const SI_CODE: usize = 2;
+const SI_PID: usize = 4;
 const SI_VALUE: usize = 3;
 
 /// Brings thread `tid` of process `tgid`, which uses the same memory, out of
@@ -315,6 +327,7 @@ pub fn kick(tgid: i32, tid: i32) -> Result<(), Errno> {
     info[0] = signal as u64;
     info[1] = u64::from(libc::SI_QUEUE as u32);
     info[SI_VALUE] = cookie;
+    ANNOUNCED.fetch_add(1, Ordering::Relaxed);
     // SAFETY: `info` is a siginfo of 128 bytes.
     let done = unsafe {
         libc::syscall(
@@ -326,7 +339,9 @@ pub fn kick(tgid: i32, tid: i32) -> Result<(), Errno> {
         )
     };
     if done < 0 {
-        Err(std::io::Error::last_os_error().into())
+        let error = std::io::Error::last_os_error();
+        take_announced();
+        Err(error.into())
     } else {
         Ok(())
     }
@@ -360,7 +375,15 @@ extern "C" fn on_fault(signal: i32, info: *const SigInfo, context: *mut libc::uc
         let code = info.cast::<i32>().add(SI_CODE).read();
         let address = info.cast::<u64>().add(2).read();
         let value = info.cast::<u64>().add(SI_VALUE).read();
-        if code == libc::SI_QUEUE && value != 0 && value == KICK.load(Ordering::Relaxed) {
+        let sender = info.cast::<u32>().add(SI_PID).read();
+        let is_kick = code == libc::SI_QUEUE && value != 0 && value == KICK.load(Ordering::Relaxed);
+        // Where the queue of signals is full, the kernel drops what a kick
+        // carries, and says that nobody sent it.
+        let is_bare = code == libc::SI_USER && sender == 0 && take_announced();
+        if is_kick || is_bare {
+            if is_kick {
+                take_announced();
+            }
             if let Some(mailbox) = MAILBOX.get().as_ref() {
                 mailbox.set_immediate_exit(1);
             }

@@ -115,7 +115,7 @@ impl Payload {
     /// Drops the page tables while no processor runs.
     fn drop_tables(&self) -> Result<(), Errno> {
         let machine = &self.process.machine;
-        let _stopped = machine.world.stop(&self.thread.seat);
+        let _stopped = machine.world.stop(&self.thread.seat)?;
         machine.drop_tables()
     }
 
@@ -313,8 +313,8 @@ impl Dispatch for Payload {
 
     fn left(&mut self) {
         let world = &self.process.machine.world;
-        if world.leave_guest(&self.thread.seat) {
-            self.thread.mailbox().calm();
-        }
+        world.leave_guest(&self.thread.seat);
+        // After a kick, even one that came late.
+        self.thread.mailbox().calm();
     }
 }

@@ -2,6 +2,7 @@
 //! monitor; all others go to the host as they are.
 
 use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use crate::errno::Errno;
 use crate::procfs::{self, View};
@@ -9,7 +10,7 @@ use crate::sys::call::{HostArgs, own_syscall};
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::args::Kind;
-use crate::syscall::call::Call;
+use crate::syscall::call::{Call, pointer_to};
 
 /// Longest path with its NUL (`PATH_MAX`).
 const PATH_MAX: usize = 4096;
@@ -87,10 +88,130 @@ fn open_path(call: &mut Call<'_>, index: usize, flags: u64) -> Outcome {
     {
         return open_text(&text, flags).into();
     }
+    if call.process.threads() > 1
+        && let Some(proc) = &call.process.proc_root
+    {
+        return open_unseen(call, index, flags, proc.as_raw_fd()).into();
+    }
     match forward(call) {
         Outcome::Done(fd) => inspect(call, fd, flags).into(),
         outcome => outcome,
     }
+}
+
+/// `struct open_how`.
+const HOW: usize = 3;
+
+/// Opens a file where other threads could use its descriptor before it is
+/// looked at: what has a name is first taken hold of without being opened
+/// (`O_PATH`), out of their reach, and then opened by that hold.
+fn open_unseen(call: &mut Call<'_>, index: usize, flags: u64, proc: i32) -> Result<u64, Errno> {
+    /// A link may come and go as often.
+    const TRIES: usize = 3;
+    let flags = flags as i32;
+    let creates = flags & libc::O_CREAT != 0;
+    for _ in 0..TRIES {
+        match hold(call, index, flags) {
+            Ok(held) if creates && flags & libc::O_EXCL != 0 => {
+                drop(held);
+                return Err(Errno::EEXIST);
+            }
+            Ok(held) => return open_held(call, index, &held, flags, proc),
+            Err(Errno::ENOENT) if creates => {}
+            Err(errno) => return Err(errno),
+        }
+        // A new file is none of `/proc`.
+        match lookup(call, index, flags | libc::O_EXCL, None) {
+            Err(Errno::EEXIST) if flags & libc::O_EXCL == 0 => {}
+            result => return result,
+        }
+    }
+    Err(Errno::ENOENT)
+}
+
+/// The file at the path in argument `index`, not opened, on a descriptor of
+/// the monitor's.
+fn hold(call: &mut Call<'_>, index: usize, flags: i32) -> Result<OwnedFd, Errno> {
+    let kept = flags & (libc::O_NOFOLLOW | libc::O_DIRECTORY);
+    let kept = if flags & libc::O_TMPFILE == libc::O_TMPFILE {
+        kept | libc::O_DIRECTORY
+    } else {
+        kept
+    };
+    let fds = call.process.fds.clone();
+    fds.adopt(|| {
+        let fd = lookup(call, index, kept | libc::O_PATH | libc::O_CLOEXEC, Some(0))?;
+        proc::take_inherited(fd as i32)
+    })
+}
+
+/// The row's call with other flags and, where given, another mode.
+fn lookup(call: &mut Call<'_>, index: usize, flags: i32, mode: Option<u64>) -> Result<u64, Errno> {
+    let directory = match index {
+        0 => libc::AT_FDCWD as u64,
+        _ => call.process.fds.translate(call.arg(0)),
+    };
+    let path = call.memory().host_pointer(call.arg(index), 1);
+    if i64::from(call.row.number) == libc::SYS_openat2 {
+        let mut how: [u64; HOW] = call.memory().read_value(call.arg(2))?;
+        let [its_flags, its_mode, _] = &mut how;
+        *its_flags = u64::from(flags as u32);
+        *its_mode = mode.unwrap_or(*its_mode);
+        let size = size_of_val(&how) as u64;
+        let args = HostArgs::new([directory, path, pointer_to(&mut how), size]);
+        return call.host(libc::SYS_openat2 as u16, &args);
+    }
+    // `creat` has its mode where `open` has flags.
+    let its_mode = match i64::from(call.row.number) {
+        libc::SYS_creat => call.arg(1),
+        _ => call.arg(index + 2),
+    };
+    let args = HostArgs::new([
+        directory,
+        path,
+        flags as u32 as u64,
+        mode.unwrap_or(its_mode),
+    ]);
+    call.host(libc::SYS_openat as u16, &args)
+}
+
+/// Opens what `held` stands for, if the payload may have it.
+fn open_held(
+    call: &mut Call<'_>,
+    index: usize,
+    held: &OwnedFd,
+    flags: i32,
+    proc: i32,
+) -> Result<u64, Errno> {
+    let kind = proc::file_kind(held.as_fd())?;
+    if flags & libc::O_PATH == 0 {
+        if kind == libc::S_IFLNK {
+            return Err(Errno::ELOOP);
+        }
+        if kind == libc::S_IFDIR && flags & libc::O_CREAT != 0 {
+            return Err(Errno::EISDIR);
+        }
+    }
+    if proc::is_on_procfs(held.as_fd()) {
+        match procfs::look_opened(call.process, &proc::file_name(held.as_fd())) {
+            View::Text(text) => return open_text(&text, flags as u64),
+            View::Refused(errno) => return Err(errno),
+            View::Host | View::File(_) => {}
+        }
+    }
+    if flags & libc::O_PATH != 0 {
+        // Nothing can be done with it but what the name could.
+        return lookup(call, index, flags, None);
+    }
+    let mut name = format!("thread-self/fd/{}\0", held.as_raw_fd()).into_bytes();
+    let without = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+    let args = HostArgs::new([
+        proc as u64,
+        name.as_mut_ptr() as u64,
+        (flags & !without) as u32 as u64,
+        call.arg(index + 2),
+    ]);
+    call.host(libc::SYS_openat as u16, &args)
 }
 
 /// Looks at what was opened: there are more ways into `/proc` than names that

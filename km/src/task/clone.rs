@@ -57,15 +57,16 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET) as u64
     | 0x80;
 /// What threads of a process may leave apart.
-const SEPARABLE: u64 = FS | FILES | SYSVSEM;
+const SEPARABLE: u64 = FS | SYSVSEM;
 
 impl Request {
     /// Checks the flags (`copy_process()` in `kernel/fork.c`).
     ///
     /// # Errors
     ///
-    /// EINVAL for what Linux refuses, and for processes that share memory or
-    /// signal handlers and run at the same time; EPERM for namespaces.
+    /// EINVAL for what Linux refuses, for processes that share memory or signal
+    /// handlers and run at the same time, and for descriptors that processes
+    /// share or threads do not; EPERM for namespaces.
     pub fn check(&self) -> Result<(), Errno> {
         let has = |flags: u64| self.flags & flags == flags;
         let own_ids = (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64;
@@ -84,6 +85,10 @@ impl Request {
         }
         let thread = has(THREAD);
         let waits = has(VM | VFORK);
+        // The monitor's own descriptors are in the table.
+        if thread != has(FILES) {
+            return Err(Errno::EINVAL);
+        }
         if !thread && (has(VM) && !waits || has(SIGHAND)) {
             return Err(Errno::EINVAL);
         }
@@ -113,7 +118,7 @@ impl Request {
             0 => 0,
             _ => process.memory.host_pointer(address, 4),
         };
-        let forwarded = FS | FILES | VFORK | PARENT | PIDFD | CHILD_SETTID | SYSVSEM;
+        let forwarded = FS | VFORK | PARENT | PIDFD | CHILD_SETTID | SYSVSEM;
         Child {
             flags: self.flags & (forwarded | libc::CLONE_IO as u64) | self.exit_signal,
             // There the kernel leaves the pidfd.
@@ -206,7 +211,7 @@ fn spawn(
             log::debug!("a thread shares more than it asked for: {error}");
         }
         // Gone if the parent is: the process is at its end.
-        its_seat.take();
+        its_process.machine.world.take(&its_seat);
         let _ = tell.send(tid);
         drop(tell);
         // The rest is done while the parent goes on already. That KVM fails
@@ -261,7 +266,7 @@ fn fork(
 ) -> Result<u64, Errno> {
     let host = request.host(process);
     let world = &process.machine.world;
-    let stopped = world.stop(&thread.seat);
+    let stopped = world.stop(&thread.seat)?;
     match clone::fork(&host)? {
         Forked::Parent(pid) => {
             drop(stopped);
@@ -283,11 +288,9 @@ fn fork(
             }
             process.become_child();
             thread::forget_others();
-            // Those of a shared table are the parent's.
             let keep = process.descriptors_for_fork();
-            let keep = (!request.has(FILES)).then_some(&keep[..]);
-            match process.machine.renew(context, keep) {
-                Ok(own) => std::mem::forget(std::mem::replace(vcpu, own)),
+            match process.machine.renew(context, &keep) {
+                Ok(own) => std::mem::replace(vcpu, own).abandon(),
                 // Nobody is left to return an error to.
                 Err(error) => proc::exit(complain(&error)),
             }
@@ -330,6 +333,8 @@ fn vfork(
     thread.settle(vcpu.immediate_exit());
     seat.robust_list.store(robust_list, Ordering::Relaxed);
     process.machine.world.resume(&seat);
+    // The child's limits were on the same address space.
+    process.space().set_limits(process.limits.in_bytes());
     vcpu.adopt(&before)?;
     if request.has(CHILD_CLEARTID) {
         clear_and_wake(&process.memory, request.child_tid);

@@ -43,6 +43,7 @@ struct Handover {
     way: Option<i32>,
     options: Options,
     image: i32,
+    proc_root: i32,
     device: i32,
     /// What that gives: to ask costs as much as a program's start may.
     features: Features,
@@ -61,6 +62,7 @@ struct Handover {
 pub struct Inherited {
     pub execfn: OsString,
     pub image: OwnedFd,
+    pub proc_root: Option<OwnedFd>,
     pub device: OwnedFd,
     pub features: Features,
     pub output: Output,
@@ -103,6 +105,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
     let inherited = Inherited {
         execfn: handover.execfn,
         image: take(handover.image)?,
+        proc_root: take(handover.proc_root).ok(),
         device: take(handover.device)?,
         features: handover.features,
         output,
@@ -165,7 +168,12 @@ pub fn execute(
         return Err(crate::sys::call::NOT_BEGUN);
     }
     let alone = process.is_borrowed() || process.threads() == 1;
-    let stopped = (!alone).then(|| process.machine.world.stop(&thread.seat));
+    let stopped = if alone {
+        None
+    } else {
+        let stopped = process.machine.world.stop(&thread.seat);
+        Some(stopped.inspect_err(|_| thread.unblock_signals())?)
+    };
     let kept = process.descriptors_for_exec();
     let inherit = |on| {
         let way = prepared.way.as_ref().map(AsRawFd::as_raw_fd);
@@ -243,7 +251,7 @@ fn prepare(
     drop(actions);
     let pair = |limit: Limit| (limit.soft, limit.hard);
     let range = process.fds.range();
-    let [image, device, output, report] = process.descriptors_for_exec();
+    let [image, proc_root, output, report, device] = process.descriptors_for_exec();
     let handover = Handover {
         payload,
         execfn: program.execfn,
@@ -256,6 +264,7 @@ fn prepare(
             ..Options::clone(&process.options)
         },
         image,
+        proc_root,
         device,
         features: process.space().vm().features().clone(),
         output,

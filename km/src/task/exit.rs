@@ -72,7 +72,9 @@ pub fn end_thread(
     }
     thread.block_signals();
     processor.mailbox.uninstall();
-    process.machine.give_back(Reserved::Used(Box::new(processor)));
+    process
+        .machine
+        .give_back(Reserved::Used(Box::new(processor)));
     let cleared = thread.clear_child_tid;
     world.dismiss(&thread.seat);
     drop(thread);

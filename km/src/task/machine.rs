@@ -68,6 +68,14 @@ pub struct New {
 }
 
 impl Reserved {
+    /// As [`Vcpu::abandon`].
+    fn abandon(self) {
+        match self {
+            Reserved::Used(processor) => processor.vcpu.abandon(),
+            Reserved::New(new) => std::mem::forget(new.fd),
+        }
+    }
+
     /// Sets it up.
     ///
     /// # Errors
@@ -221,12 +229,12 @@ impl Machine {
 
     /// In the child of a fork: a virtual machine of its own around the memory
     /// it has got a copy of, and a processor that continues with `context`.
-    /// `keep` are descriptors of the monitor's that stay open; all without it.
+    /// `keep` are descriptors of the monitor's that stay open.
     ///
     /// # Errors
     ///
     /// Where KVM or the host has no room for one more.
-    pub fn renew(&self, context: &Context, keep: Option<&[i32]>) -> Result<Vcpu, Error> {
+    pub fn renew(&self, context: &Context, keep: &[i32]) -> Result<Vcpu, Error> {
         let mut space = self.space();
         let vm = Arc::new(space.vm().another(&self.fds)?);
         let Parts {
@@ -242,7 +250,7 @@ impl Machine {
         processors.shim = shim;
         processors.made = 0;
         // They are the parent's, and their memory is not here.
-        processors.idle.drain(..).for_each(std::mem::forget);
+        processors.idle.drain(..).for_each(Reserved::abandon);
         drop(processors);
         let mut vcpu = self.processor()?.vcpu;
         vcpu.adopt(context)?;
@@ -251,10 +259,8 @@ impl Machine {
             vm.fd().as_raw_fd(),
             vcpu.descriptor(),
         ];
-        if let Some(keep) = keep {
-            let keep: HashSet<i32> = keep.iter().copied().chain(own).collect();
-            proc::close_all_but(self.fds.range(), &keep);
-        }
+        let keep: HashSet<i32> = keep.iter().copied().chain(own).collect();
+        proc::close_all_but(self.fds.range(), &keep);
         Ok(vcpu)
     }
 }

@@ -36,6 +36,8 @@ pub struct Process {
     pub options: Arc<Options>,
     /// The monitor's program file.
     pub image: Arc<OwnedFd>,
+    /// The root of `/proc`, where there is one.
+    pub proc_root: Option<Arc<OwnedFd>>,
     /// Where the monitor's own words go.
     pub output: Output,
     /// Where `--strace` and `--stats` go.
@@ -59,6 +61,9 @@ pub struct Identity {
     pub auxv: Vec<u8>,
 }
 
+/// No descriptor.
+const NONE: i32 = -1;
+
 /// What a [`Process`] is made of.
 #[derive(Debug)]
 pub struct Parts {
@@ -69,6 +74,7 @@ pub struct Parts {
     pub identity: Identity,
     pub options: Arc<Options>,
     pub image: Arc<OwnedFd>,
+    pub proc_root: Option<Arc<OwnedFd>>,
     pub output: Output,
     pub report: Output,
     pub actions: Actions,
@@ -86,6 +92,7 @@ impl Process {
             xstate: parts.xstate,
             identity: parts.identity,
             image: parts.image,
+            proc_root: parts.proc_root,
             output: parts.output,
             report: parts.report,
             borrowed: AtomicBool::new(false),
@@ -111,6 +118,7 @@ impl Process {
             identity: self.identity.clone(),
             options: Arc::clone(&self.options),
             image: Arc::clone(&self.image),
+            proc_root: self.proc_root.clone(),
             output: self.output.clone(),
             report: self.report.clone(),
             borrowed: AtomicBool::new(true),
@@ -158,20 +166,22 @@ impl Process {
     }
 
     /// Descriptors of the monitor's that a forked child keeps.
-    pub fn descriptors_for_fork(&self) -> [i32; 3] {
+    pub fn descriptors_for_fork(&self) -> [i32; 4] {
+        let proc_root = self.proc_root.as_ref();
         [
             self.image.as_raw_fd(),
+            proc_root.map_or(NONE, |root| root.as_raw_fd()),
             self.output.descriptor(),
             self.report.descriptor(),
         ]
     }
 
     /// Descriptors of the monitor's that one which is executed needs: its
-    /// image, the KVM device, and where its words go.
-    pub fn descriptors_for_exec(&self) -> [i32; 4] {
-        let [image, output, report] = self.descriptors_for_fork();
+    /// image, the root of `/proc` or -1, where its words go, the KVM device.
+    pub fn descriptors_for_exec(&self) -> [i32; 5] {
+        let [image, proc_root, output, report] = self.descriptors_for_fork();
         let device = self.space().vm().device().as_raw_fd();
-        [image, device, output, report]
+        [image, proc_root, output, report, device]
     }
 
     /// How many threads the payload has.

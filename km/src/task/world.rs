@@ -43,7 +43,7 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Makes it the calling thread's.
+    /// Makes it the calling thread's, where its id is not a new one.
     pub fn take(&self) {
         self.tgid
             .store(std::process::id() as i32, Ordering::Relaxed);
@@ -62,8 +62,12 @@ impl Seat {
     }
 
     /// Gets it out of the guest; true once it holds no lock and takes none.
-    fn is_still(&self) -> bool {
-        match self.place.load(Ordering::SeqCst) {
+    ///
+    /// # Errors
+    ///
+    /// EPERM where its process is another user's by now.
+    fn is_still(&self) -> Result<bool, Errno> {
+        Ok(match self.place.load(Ordering::SeqCst) {
             place::HOST | place::PARKED => true,
             place::GUEST => {
                 self.sent.store(false, Ordering::Relaxed);
@@ -74,17 +78,29 @@ impl Seat {
                     Ordering::SeqCst,
                 );
                 if kicks.is_ok() {
-                    // A thread that is gone has left by itself.
-                    let gone = signal::kick(self.tgid(), self.tid()) == Err(Errno::ESRCH);
+                    let kicked = signal::kick(self.tgid(), self.tid());
                     self.sent.store(true, Ordering::Release);
-                    return gone;
+                    if let Err(error) = kicked
+                        && error != Errno::ESRCH
+                    {
+                        // It may have left by itself meanwhile.
+                        let _ = self.place.compare_exchange(
+                            place::KICKED,
+                            place::GUEST,
+                            Ordering::SeqCst,
+                            Ordering::SeqCst,
+                        );
+                        return Err(error);
+                    }
+                    // A thread that is gone has left by itself.
+                    return Ok(kicked.is_err());
                 }
                 false
             }
-            // Killed after it was kicked.
-            place::KICKED => !proc::is_alive(self.tgid(), self.tid()),
+            // Killed, unlike its memory, which a process made by vfork shared.
+            _ if self.tid() != 0 => !proc::is_alive(self.tgid(), self.tid()),
             _ => false,
-        }
+        })
     }
 }
 
@@ -131,13 +147,22 @@ impl World {
 
     /// Gives the seat of a thread back that is about to end, or never began.
     pub fn dismiss(&self, seat: &Arc<Seat>) {
-        lock(&self.seats).retain(|other| !Arc::ptr_eq(seat, other));
-        // The first thread's id stays until the process ends.
+        // First, so that it is never in neither. The first thread's id stays
+        // until the process ends.
         if seat.tid() != 0 && seat.tid() != seat.tgid() {
             let mut leaving = lock(&self.leaving);
             leaving.retain(|(tgid, tid)| proc::is_alive(*tgid, *tid));
             leaving.push((seat.tgid(), seat.tid()));
         }
+        lock(&self.seats).retain(|other| !Arc::ptr_eq(seat, other));
+    }
+
+    /// Makes `seat` the calling thread's, whose id another may have had that
+    /// was thought to be leaving.
+    pub fn take(&self, seat: &Seat) {
+        seat.take();
+        let own = (seat.tgid(), seat.tid());
+        lock(&self.leaving).retain(|other| *other != own);
     }
 
     /// All seats, as of now.
@@ -157,17 +182,16 @@ impl World {
         }
     }
 
-    /// After the guest was left; whether by a kick, which has then arrived.
-    pub fn leave_guest(&self, seat: &Seat) -> bool {
+    /// After the guest was left. A kick has arrived then.
+    pub fn leave_guest(&self, seat: &Seat) {
         if seat.place.swap(place::MONITOR, Ordering::SeqCst) != place::KICKED {
-            return false;
+            return;
         }
         while !seat.sent.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
         // A signal that was sent is handled before a host call returns.
         proc::thread_id();
-        true
     }
 
     /// Makes a host call that may block.
@@ -201,33 +225,38 @@ impl World {
 
     /// Stops all threads but the caller's, which has `seat` and holds no
     /// lock.
-    pub fn stop(&self, seat: &Seat) -> Stopped<'_> {
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN where one cannot be stopped.
+    pub fn stop(&self, seat: &Seat) -> Result<Stopped<'_>, Errno> {
         seat.place.store(place::PARKED, Ordering::SeqCst);
         let turn = lock(&self.turn);
         seat.place.store(place::MONITOR, Ordering::SeqCst);
         self.stopped.store(1, Ordering::SeqCst);
+        let stopped = Stopped {
+            world: self,
+            _turn: turn,
+        };
         let mut pause = Duration::from_micros(5);
-        while !self.is_still(seat) {
+        while !self.is_still(seat).map_err(|_| Errno::EAGAIN)? {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(1));
         }
-        Stopped {
-            world: self,
-            _turn: turn,
-        }
+        Ok(stopped)
     }
 
     /// Whether all threads but that of `own` stand still.
-    fn is_still(&self, own: &Seat) -> bool {
+    fn is_still(&self, own: &Seat) -> Result<bool, Errno> {
         let mut still = true;
         for seat in lock(&self.seats).iter() {
             // All are kicked, not only the first.
-            still &= std::ptr::eq(&raw const **seat, own) || seat.is_still();
+            still &= std::ptr::eq(&raw const **seat, own) || seat.is_still()?;
         }
         // The C library's own end of a thread takes locks as well.
         let mut leaving = lock(&self.leaving);
         leaving.retain(|(tgid, tid)| proc::is_alive(*tgid, *tid));
-        still && leaving.is_empty()
+        Ok(still && leaving.is_empty())
     }
 
     /// The processors have to forget what they have cached of the page
@@ -286,7 +315,7 @@ mod tests {
                     let seat = world.admit();
                     seat.take();
                     for _ in 0..200 {
-                        let stopped = world.stop(&seat);
+                        let stopped = world.stop(&seat).unwrap();
                         assert_eq!(in_monitor.load(Ordering::SeqCst), 0);
                         drop(stopped);
                     }

@@ -309,6 +309,12 @@ impl Vcpu {
         Ok(())
     }
 
+    /// Lets go of a processor that is the parent's, in the child of a fork: its
+    /// descriptor is closed with others, and its run pages are not here.
+    pub fn abandon(self) {
+        std::mem::forget(self.fd);
+    }
+
     /// The number of its descriptor.
     pub fn descriptor(&self) -> i32 {
         self.fd.as_raw_fd()
@@ -377,7 +383,7 @@ impl Vcpu {
             }
             Ok(_) => Stop::Failed(Failure::Unexpected),
             Err(error) => match error.errno() {
-                libc::EINTR | libc::EAGAIN => Stop::Interrupted,
+                libc::EINTR => Stop::Interrupted,
                 libc::EFAULT => Stop::Fault,
                 _ => return Err(refused("to run the payload")(error)),
             },

@@ -7,6 +7,7 @@ pub mod slots;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kvm_bindings::KVM_API_VERSION;
 use kvm_ioctls::{Cap, Kvm, VcpuFd, VmFd};
@@ -140,6 +141,15 @@ impl Vm {
         };
         let device = fds.adopt_copy(self.device()).map_err(refused)?;
         Vm::create(kvm::device(device), self.features.clone(), fds)
+    }
+
+    /// Lets go of a virtual machine that is the parent's, in the child of a
+    /// fork: its descriptors are closed with others.
+    pub fn abandon(vm: Arc<Vm>) {
+        match Arc::try_unwrap(vm) {
+            Ok(vm) => std::mem::forget((vm.kvm, vm.fd)),
+            Err(shared) => std::mem::forget(shared),
+        }
     }
 
     /// The open KVM device.
