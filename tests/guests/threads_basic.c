@@ -29,7 +29,7 @@ static void *self(void *arg)
     return NULL;
 }
 
-static void destroys(void *value) { destroyed += (int)(intptr_t)value; }
+static void destroys(void *value) { __atomic_add_fetch(&destroyed, (int)(intptr_t)value, __ATOMIC_RELAXED); }
 
 static void *uses_own(void *arg)
 {
