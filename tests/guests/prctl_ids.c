@@ -70,10 +70,13 @@ static int options(void)
     return 0;
 }
 
+static int ready[2];
+
 static int waits_for_limits(void)
 {
     char byte;
     struct rlimit limit;
+    NEED(write(ready[1], "r", 1));
     NEED(read(ends[0], &byte, 1));
     getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur == 33 && limit.rlim_max > 44 ? 4 : 5;
@@ -82,7 +85,10 @@ static int waits_for_limits(void)
 static void limits(void)
 {
     struct rlimit old, now;
+    char byte;
+    NEED(pipe(ready));
     pid_t pid = child(waits_for_limits);
+    NEED(read(ready[0], &byte, 1));
     OK("asked before", syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, NULL, &now));
     now.rlim_cur = 33;
     OK("prlimit of a child", syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, &now, &old));

@@ -1,5 +1,6 @@
 // Timers that send signals: the three interval timers, alarm, POSIX timers with all ways to tell. No duration is asked
 // for, only that it happens.
+// km-test: hosts=native,kvm
 #include "tasks.h"
 #include <sys/time.h>
 

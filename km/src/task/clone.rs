@@ -8,7 +8,7 @@ use crate::errno::Errno;
 use crate::error::Error;
 use crate::sys::call::NOT_BEGUN;
 use crate::sys::clone::{self, Child, Forked};
-use crate::sys::{proc, thread};
+use crate::sys::{proc, signal, thread};
 use crate::syscall::dispatch::Payload;
 use crate::task::exit::{clear_and_wake, end_process, end_thread};
 use crate::task::machine::{Processor, Reserved};
@@ -317,7 +317,11 @@ fn vfork(
     let child = Arc::new(process.borrow());
     let own = thread.offspring();
     let mut payload = Payload::new(Arc::clone(&child), own);
-    let result = clone::vfork(&request.host(process), || {
+    let host = request.host(process);
+    // One for the parent waits until the child's are forgotten.
+    signal::block_own();
+    let result = clone::vfork(&host, || {
+        signal::block_all();
         seat.take();
         if request.has(CLEAR_SIGHAND) {
             child.actions().clear_handlers();
@@ -331,6 +335,7 @@ fn vfork(
     // The child may have been killed anywhere.
     mailbox.clear();
     thread.settle(vcpu.immediate_exit());
+    signal::block_all();
     seat.robust_list.store(robust_list, Ordering::Relaxed);
     process.machine.world.resume(&seat);
     // The child's limits were on the same address space.
