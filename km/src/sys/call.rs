@@ -24,6 +24,11 @@ impl HostArgs {
         host
     }
 
+    /// Argument `index`; 0 for others than 0 to 5.
+    pub fn get(&self, index: usize) -> u64 {
+        self.0.get(index).copied().unwrap_or(0)
+    }
+
     /// Sets argument `index` (0 to 5; others are ignored).
     pub fn set(&mut self, index: usize, value: u64) {
         if let Some(slot) = self.0.get_mut(index) {

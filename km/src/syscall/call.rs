@@ -96,7 +96,7 @@ impl Call<'_> {
 
     /// Another call on the host, on behalf of this one. It can be interrupted
     /// by a signal for the payload.
-    pub fn host(&mut self, number: u16, args: &HostArgs) -> Result<u64, Errno> {
+    pub fn host(&self, number: u16, args: &HostArgs) -> Result<u64, Errno> {
         let (thread, world) = (&self.thread, &self.process.machine.world);
         world.host_call(&thread.seat, || {
             host_syscall(number, args, thread.interrupt_flag())

@@ -110,18 +110,20 @@ fn open_unseen(call: &mut Call<'_>, index: usize, flags: u64, proc: i32) -> Resu
     const TRIES: usize = 3;
     let flags = flags as i32;
     let creates = flags & libc::O_CREAT != 0;
+    let mut paths = Paths::default();
+    let host = prepare(call, &mut paths)?;
     for _ in 0..TRIES {
-        match hold(call, index, flags) {
+        match hold(call, &host, index, flags) {
             Ok(held) if creates && flags & libc::O_EXCL != 0 => {
                 drop(held);
                 return Err(Errno::EEXIST);
             }
-            Ok(held) => return open_held(call, index, &held, flags, proc),
+            Ok(held) => return open_held(call, &host, index, &held, flags, proc),
             Err(Errno::ENOENT) if creates => {}
             Err(errno) => return Err(errno),
         }
         // A new file is none of `/proc`.
-        match lookup(call, index, flags | libc::O_EXCL, None) {
+        match create(call, &host, index, flags | libc::O_EXCL) {
             Err(Errno::EEXIST) if flags & libc::O_EXCL == 0 => {}
             result => return result,
         }
@@ -131,53 +133,68 @@ fn open_unseen(call: &mut Call<'_>, index: usize, flags: u64, proc: i32) -> Resu
 
 /// The file at the path in argument `index`, not opened, on a descriptor of
 /// the monitor's.
-fn hold(call: &mut Call<'_>, index: usize, flags: i32) -> Result<OwnedFd, Errno> {
+fn hold(call: &Call<'_>, host: &HostArgs, index: usize, flags: i32) -> Result<OwnedFd, Errno> {
     let kept = flags & (libc::O_NOFOLLOW | libc::O_DIRECTORY);
     let kept = if flags & libc::O_TMPFILE == libc::O_TMPFILE {
         kept | libc::O_DIRECTORY
     } else {
         kept
     };
-    let fds = call.process.fds.clone();
-    fds.adopt(|| {
-        let fd = lookup(call, index, kept | libc::O_PATH | libc::O_CLOEXEC, Some(0))?;
+    call.process.fds.adopt(|| {
+        let flags = kept | libc::O_PATH | libc::O_CLOEXEC;
+        // A lock is held, so that this is no host call of the payload's.
+        let fd = lookup(call, host, index, flags, Some(0), |number, args| {
+            own_syscall(i64::from(number), args)
+        })?;
         proc::take_inherited(fd as i32)
     })
 }
 
-/// The row's call with other flags and, where given, another mode.
-fn lookup(call: &mut Call<'_>, index: usize, flags: i32, mode: Option<u64>) -> Result<u64, Errno> {
+/// The row's call with these flags.
+fn create(call: &Call<'_>, host: &HostArgs, index: usize, flags: i32) -> Result<u64, Errno> {
+    lookup(call, host, index, flags, None, |number, args| {
+        call.host(number, args)
+    })
+}
+
+/// The row's call with other flags and, where given, another mode; `make`
+/// makes it.
+fn lookup(
+    call: &Call<'_>,
+    host: &HostArgs,
+    index: usize,
+    flags: i32,
+    mode: Option<u64>,
+    make: impl FnOnce(u16, &HostArgs) -> Result<u64, Errno>,
+) -> Result<u64, Errno> {
     let directory = match index {
         0 => libc::AT_FDCWD as u64,
-        _ => call.process.fds.translate(call.arg(0)),
+        _ => host.get(0),
     };
-    let path = call.memory().host_pointer(call.arg(index), 1);
+    let path = host.get(index);
+    let flags = u64::from(flags as u32);
     if i64::from(call.row.number) == libc::SYS_openat2 {
         let mut how: [u64; HOW] = call.memory().read_value(call.arg(2))?;
         let [its_flags, its_mode, _] = &mut how;
-        *its_flags = u64::from(flags as u32);
+        *its_flags = flags;
         *its_mode = mode.unwrap_or(*its_mode);
         let size = size_of_val(&how) as u64;
         let args = HostArgs::new([directory, path, pointer_to(&mut how), size]);
-        return call.host(libc::SYS_openat2 as u16, &args);
+        return make(libc::SYS_openat2 as u16, &args);
     }
     // `creat` has its mode where `open` has flags.
     let its_mode = match i64::from(call.row.number) {
         libc::SYS_creat => call.arg(1),
         _ => call.arg(index + 2),
     };
-    let args = HostArgs::new([
-        directory,
-        path,
-        flags as u32 as u64,
-        mode.unwrap_or(its_mode),
-    ]);
-    call.host(libc::SYS_openat as u16, &args)
+    let args = HostArgs::new([directory, path, flags, mode.unwrap_or(its_mode)]);
+    make(libc::SYS_openat as u16, &args)
 }
 
 /// Opens what `held` stands for, if the payload may have it.
 fn open_held(
-    call: &mut Call<'_>,
+    call: &Call<'_>,
+    host: &HostArgs,
     index: usize,
     held: &OwnedFd,
     flags: i32,
@@ -201,7 +218,7 @@ fn open_held(
     }
     if flags & libc::O_PATH != 0 {
         // Nothing can be done with it but what the name could.
-        return lookup(call, index, flags, None);
+        return create(call, host, index, flags);
     }
     let mut name = format!("thread-self/fd/{}\0", held.as_raw_fd()).into_bytes();
     let without = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
