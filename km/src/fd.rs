@@ -4,14 +4,21 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::sys::proc;
 
 /// The monitor's own descriptors lie in a range of numbers that payload calls
 /// cannot name, list, duplicate onto or close.
+///
+/// The host makes a descriptor at the lowest free number, and only then it can
+/// be moved into the range. Other threads of the payload can use it meanwhile:
+/// whoever makes one has to bear that, see [`adopt`](Self::adopt).
 #[derive(Debug, Clone)]
 pub struct ReservedFds {
     range: Range<i32>,
+    /// Held for writing while one is on its way.
+    moving: Arc<RwLock<()>>,
 }
 
 /// How many descriptors the monitor may need: one a vCPU and a few more.
@@ -33,14 +40,21 @@ impl ReservedFds {
         let top = limit.hard.min(HIGHEST_BASE + RESERVED);
         let size = RESERVED.min(top / 4);
         let base = limit.soft.min(top - size);
-        Ok(ReservedFds {
-            range: base as i32..(base + size) as i32,
-        })
+        Ok(ReservedFds::inherited((base as i32, (base + size) as i32)))
     }
 
     /// The range that the monitor before this one chose.
     pub fn inherited((start, end): (i32, i32)) -> ReservedFds {
-        ReservedFds { range: start..end }
+        ReservedFds {
+            range: start..end,
+            moving: Arc::default(),
+        }
+    }
+
+    /// While this is held, all descriptors outside the range are the
+    /// payload's.
+    pub fn settled(&self) -> RwLockReadGuard<'_, ()> {
+        self.moving.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether `fd` is one of the monitor's numbers.
@@ -65,6 +79,11 @@ impl ReservedFds {
     /// Moves the descriptor that `make` makes into the range, close-on-exec.
     /// That the payload has as many open as it may does not matter.
     ///
+    /// A program that closes or duplicates onto numbers it has not opened does
+    /// no harm. One that sets out to can keep a copy of what `make` made, or
+    /// have its own descriptor moved instead: what a copy allows, and what a
+    /// wrong one does, is the caller's to consider.
+    ///
     /// # Errors
     ///
     /// Of `make`; from `fcntl(F_DUPFD_CLOEXEC)`; EMFILE when the range is full.
@@ -72,6 +91,7 @@ impl ReservedFds {
         &self,
         make: impl FnOnce() -> Result<OwnedFd, E>,
     ) -> Result<OwnedFd, E> {
+        let _moving = self.moving.write().unwrap_or_else(PoisonError::into_inner);
         let made = proc::with_open_file_limit(self.range.end as u64, || {
             let made = make().map(|fd| proc::duplicate_at_least(fd.as_fd(), self.range.start));
             Ok(made)

@@ -17,7 +17,7 @@ use crate::mem::layout::Arenas;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::sys::map::Reservation;
-use crate::sys::{proc, signal};
+use crate::sys::{proc, signal, thread};
 use crate::syscall::limits::AddressLimits;
 use crate::task::clone::run_thread;
 use crate::task::exec::Inherited;
@@ -126,6 +126,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
 impl Launch {
     /// Runs the payload to its end, on the calling thread.
     pub fn run(mut self) -> ! {
+        thread::share_heap();
         self.thread.settle(self.processor.vcpu.immediate_exit());
         self.thread.set_mask(self.thread.mask);
         run_thread(self.process, self.thread, self.processor);

@@ -1,16 +1,17 @@
 //! The KVM calls that take addresses of the monitor.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use kvm_bindings::{
     KVM_MEM_READONLY, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET, kvm_device_attr,
     kvm_userspace_memory_region, kvm_xsave,
 };
-use kvm_ioctls::{Kvm, VcpuFd, VmFd};
+use kvm_ioctls::{Kvm, SyncReg, VcpuFd, VmFd};
 
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
+use crate::sys::proc;
 
 /// A memory slot: guest-physical memory and where it lies in the monitor.
 #[derive(Debug, Clone, Copy)]
@@ -136,17 +137,33 @@ const KVM_CREATE_VCPU: libc::c_ulong = 0xae << 8 | 0x41;
 
 /// Makes a virtual processor whose descriptor the payload cannot name.
 ///
+/// A copy that another thread of the payload kept is of no use to it: it can
+/// make none of KVM's calls, nor [map](proc::can_be_mapped) the run page.
+///
 /// # Errors
 ///
-/// From `KVM_CREATE_VCPU`, or where there is no descriptor left.
+/// From `KVM_CREATE_VCPU`, EEXIST where there was one with this `id`; or where
+/// there is no descriptor left; EBADF where the payload has exchanged it.
 pub fn create_vcpu(vm: &VmFd, id: u32, fds: &ReservedFds) -> io::Result<VcpuFd> {
     let vcpu = fds.adopt(|| {
         let id = libc::c_ulong::from(id);
         // SAFETY: KVM_CREATE_VCPU takes a number.
         owned(|| unsafe { libc::ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, id) })
     })?;
-    // SAFETY: the descriptor is of a virtual processor of `vm`.
-    unsafe { vm.create_vcpu_from_rawfd(vcpu.into_raw_fd()) }.map_err(error)
+    if proc::can_be_mapped(vcpu.as_fd()).unwrap_or(true) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: the descriptor is of a virtual processor, or of something else
+    // that the call finds it cannot map.
+    let mut vcpu = unsafe { vm.create_vcpu_from_rawfd(vcpu.into_raw_fd()) }.map_err(error)?;
+    // No two have the same: those of this machine are marked, and another's
+    // do nothing in this process (EIO).
+    if vcpu.get_kvm_run().kvm_valid_regs != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    vcpu.set_sync_valid_reg(SyncReg::Register);
+    vcpu.set_sync_valid_reg(SyncReg::SystemRegister);
+    Ok(vcpu)
 }
 
 /// Keeps the `size` bytes of run pages out of forked processes: a mapping

@@ -426,6 +426,16 @@ pub fn file_kind(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
     Ok(mode & libc::S_IFMT)
 }
 
+/// Whether a file is of a kind that programs map. KVM's are of no kind, as all
+/// that the kernel gives a descriptor but no name (`anon_inode_getfile()`).
+///
+/// # Errors
+///
+/// From `fstat(2)`.
+pub fn can_be_mapped(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    Ok(file_kind(fd)? != 0)
+}
+
 /// The root of `/proc`, to be looked up from wherever the payload goes.
 pub fn proc_root() -> io::Result<OwnedFd> {
     use std::os::unix::fs::OpenOptionsExt;

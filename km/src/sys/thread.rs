@@ -36,6 +36,16 @@ fn used() -> std::sync::MutexGuard<'static, Vec<Stack>> {
     USED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Keeps the C library to one heap for all threads. For one of its own, a
+/// thread would map 128 MiB and touch pages that it hardly uses; and to learn
+/// how many there may be, the library opens a file, at a number that the payload
+/// may take for its own.
+pub fn share_heap() {
+    // SAFETY: called while there is one thread; an allocator that does not
+    // know the parameter leaves all as it is.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 fn stack() -> Result<usize, Errno> {
     let own = std::process::id() as i32;
     let mut used = used();

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::call::Call;
-use super::file::relocate;
+use super::file::{opened, relocate};
 use crate::errno::Errno;
 
 /// What the third argument is.
@@ -66,6 +66,7 @@ fn argument(command: i32) -> Option<Argument> {
 pub fn fcntl(call: &mut Call<'_>) -> Outcome {
     let value = call.arg(2);
     let mut host = call.translate();
+    host.set(0, opened(call.process, call.arg(0)));
     let Some(argument) = argument(call.int(1)) else {
         // The host finds a bad descriptor first, as for a known command.
         host.set(1, libc::F_GETFD as u64);

@@ -1,11 +1,17 @@
-//! Descriptors as such: closing ranges, comparing, and keeping new ones out of
-//! the monitor's range.
+//! Descriptors as such: closing, duplicating, comparing, and keeping new ones
+//! out of the monitor's range.
+//!
+//! With several threads, one may name a number that just then holds a
+//! descriptor of the monitor's, on its way into the reserved range. Calls that
+//! would keep or close it first see whether the number is open while nothing is
+//! on its way.
 
 use super::Outcome;
 use super::call::Call;
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::sys::call::{HostArgs, own_syscall};
+use crate::task::process::Process;
 
 /// Moves a descriptor the host has just made for the payload out of the
 /// monitor's range, should it have landed there: the next free number above.
@@ -34,15 +40,68 @@ pub fn relocate(fds: &ReservedFds, fd: u64) -> Result<u64, Errno> {
     moved.map_err(|_| Errno::EMFILE)
 }
 
+/// Whether `fd` is open.
+fn is_open(fd: u64) -> bool {
+    own_syscall(libc::SYS_fcntl, &HostArgs::new([fd, libc::F_GETFD as u64])).is_ok()
+}
+
+/// A descriptor argument for the host; -1 for one that the payload has not
+/// opened.
+pub fn opened(process: &Process, value: u64) -> u64 {
+    let fd = process.fds.translate(value);
+    if process.threads() == 1 {
+        return fd;
+    }
+    let _settled = process.fds.settled();
+    if is_open(fd) { fd } else { u64::MAX }
+}
+
+/// `close(fd)` and `dup(oldfd)`.
+pub fn forward(call: &mut Call<'_>) -> Outcome {
+    let host = HostArgs::new([opened(call.process, call.arg(0))]);
+    call.host(call.row.number, &host).into()
+}
+
+/// `dup2(oldfd, newfd)` and `dup3(oldfd, newfd, flags)`.
+pub fn duplicate_onto(call: &mut Call<'_>) -> Outcome {
+    let mut host = call.translate();
+    host.set(0, opened(call.process, call.arg(0)));
+    if call.process.threads() > 1 {
+        let _settled = call.process.fds.settled();
+        if !is_open(host.get(1)) {
+            // Closes nothing, so that it does not block.
+            return own_syscall(i64::from(call.row.number), &host).into();
+        }
+    }
+    call.host(call.row.number, &host).into()
+}
+
 /// `close_range(first, last, flags)`: all but the monitor's own.
 pub fn close_range(call: &mut Call<'_>) -> Outcome {
     let (first, last) = (call.arg(0) as u32, call.arg(1) as u32);
-    let flags = call.arg(2);
+    let mut flags = call.arg(2);
     let number = call.row.number;
+    let process = call.process;
+    let alone = process.threads() == 1;
+    if flags & u64::from(libc::CLOSE_RANGE_UNSHARE) != 0 {
+        // Threads share their descriptors, as they share the monitor's.
+        if !alone {
+            return Outcome::Fail(Errno::EINVAL);
+        }
+        flags &= !u64::from(libc::CLOSE_RANGE_UNSHARE);
+    }
+    let marks = flags & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0;
     let mut result = Ok(0);
-    for (first, last) in around(call.process.fds.range(), first, last) {
+    for (first, last) in around(process.fds.range(), first, last) {
         let args = HostArgs::new([u64::from(first), u64::from(last), flags]);
-        result = call.host(number, &args);
+        result = if alone || marks {
+            call.host(number, &args)
+        } else {
+            // Here it may block, and others may wait for it: rather that than
+            // one of the monitor's closed.
+            let _settled = process.fds.settled();
+            own_syscall(i64::from(number), &args)
+        };
         if result.is_err() {
             break;
         }

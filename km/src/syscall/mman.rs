@@ -11,7 +11,7 @@ pub use advice::madvise;
 pub use lock::{mlock, mlock2, mlockall, munlock, munlockall};
 
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::errno::Errno;
@@ -22,8 +22,8 @@ use crate::mem::remap::Remap;
 use crate::mem::space::{AddressSpace, MAP_DROPPABLE};
 use crate::sys::map::{Backing, Reservation};
 use crate::sys::proc;
-use crate::syscall::Outcome;
 use crate::syscall::call::Call;
+use crate::syscall::{Outcome, file};
 use lock::Population;
 
 /// Flags of `mmap` that mean the same for the host's mapping.
@@ -77,7 +77,7 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
     let rights = prot(protection);
     if let Some(file) = &file
         && rights.contains(Prot::EXEC)
-        && proc::is_on_noexec(file.fd)
+        && proc::is_on_noexec(file.fd())
     {
         return Err(Errno::EPERM);
     }
@@ -120,7 +120,7 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
     let host_flags = flags & libc::MAP_TYPE | flags & known | space.lock_flag();
     let backing = match &file {
         Some(file) => Backing::File {
-            fd: file.fd,
+            fd: file.fd(),
             offset,
         },
         None => Backing::Anonymous,
@@ -205,17 +205,29 @@ impl Place {
 /// A file to be mapped, by the payload's descriptor.
 struct MappedFile {
     fd: BorrowedFd<'static>,
+    /// In its place where other threads could put another file there.
+    held: Option<OwnedFd>,
     info: Arc<FileInfo>,
 }
 
 impl MappedFile {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.held.as_ref().map_or(self.fd, OwnedFd::as_fd)
+    }
+
     fn open(call: &Call<'_>, number: i32, offset: u64) -> Result<MappedFile, Errno> {
-        let number = if call.process.fds.contains(number) {
-            -1
-        } else {
-            number
+        let process = call.process;
+        let number = file::opened(process, number as u64) as i32;
+        let payloads = proc::borrow_fd(number).ok_or(Errno::EBADF)?;
+        let held = match process.threads() {
+            1 => None,
+            _ => Some(process.fds.adopt_copy(payloads)?),
         };
-        let fd = proc::borrow_fd(number).ok_or(Errno::EBADF)?;
+        let fd = held.as_ref().map_or(payloads, OwnedFd::as_fd);
+        // Never the run page of a virtual processor.
+        if !proc::can_be_mapped(fd)? {
+            return Err(Errno::ENODEV);
+        }
         let status = proc::file_status(fd)?;
         if i64::try_from(offset).is_err() {
             return Err(Errno::EOVERFLOW);
@@ -227,7 +239,8 @@ impl MappedFile {
             writable: status.writable,
         };
         Ok(MappedFile {
-            fd,
+            fd: payloads,
+            held,
             info: Arc::new(info),
         })
     }

@@ -4,11 +4,12 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 use super::Outcome;
 use super::call::{Call, FAULT, pointer_to};
-use super::file::relocate;
+use super::file::{opened, relocate};
 use super::io::{Iovecs, MAX_IOV};
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::mem::guest::GuestMemory;
+use crate::task::process::Process;
 
 /// `struct msghdr`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -63,14 +64,15 @@ impl Message {
     ///
     /// EBADF where it would send one of the monitor's descriptors; EINVAL for
     /// control data that holds pointers.
-    fn to_send(memory: &GuestMemory, fds: &ReservedFds, given: Header) -> Result<Message, Errno> {
+    fn to_send(process: &Process, given: Header) -> Result<Message, Errno> {
+        let memory = &process.memory;
         let mut control = Vec::new();
         if given.control != 0 && given.control_len <= MAX_CONTROL {
             control = memory
                 .read_array(given.control, given.control_len as usize)
                 .unwrap_or_default();
         }
-        check_control(fds, &control)?;
+        check_control(&control, |fd| opened(process, fd as u64) != u64::MAX)?;
         Ok(Message {
             given,
             iov: Iovecs::copy_in(memory, given.iov, given.iov_len),
@@ -159,13 +161,13 @@ fn control_messages(control: &[u8]) -> Vec<(i32, i32, std::ops::Range<usize>)> {
     messages
 }
 
-fn check_control(fds: &ReservedFds, control: &[u8]) -> Result<(), Errno> {
+fn check_control(control: &[u8], may_send: impl Fn(i32) -> bool) -> Result<(), Errno> {
     for (level, kind, bytes) in control_messages(control) {
         match (level, kind) {
             (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
                 let bytes = control.get(bytes).unwrap_or_default();
                 let (sent, _) = bytes.as_chunks::<4>();
-                if sent.iter().any(|fd| fds.contains(i32::from_le_bytes(*fd))) {
+                if !sent.iter().all(|fd| may_send(i32::from_le_bytes(*fd))) {
                     return Err(Errno::EBADF);
                 }
             }
@@ -206,7 +208,7 @@ pub fn sendmsg(call: &mut Call<'_>) -> Outcome {
         // The host looks at the descriptor first.
         return call.host(call.row.number, &host).into();
     };
-    match Message::to_send(&process.memory, &process.fds, given) {
+    match Message::to_send(process, given) {
         Ok(mut message) => {
             let mut header = [message.host_header(&process.memory)];
             host.set(1, pointer_to(&mut header));
@@ -245,7 +247,7 @@ pub fn sendmmsg(call: &mut Call<'_>) -> Outcome {
     let mut messages = Vec::new();
     let mut refused = None;
     for (_, given) in vector(call) {
-        match Message::to_send(&process.memory, &process.fds, given) {
+        match Message::to_send(process, given) {
             Ok(message) => messages.push(message),
             Err(errno) => {
                 refused = Some(errno);
@@ -341,12 +343,13 @@ mod tests {
     fn the_monitors_descriptors_are_not_sent() {
         let fds = ReservedFds::choose().expect("a range");
         let own = fds.range().start;
+        let may_send = |fd| !fds.contains(fd);
         let mut control = message(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0, 1, 2]);
-        assert_eq!(check_control(&fds, &control), Ok(()));
+        assert_eq!(check_control(&control, may_send), Ok(()));
         control.extend(message(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[3, own]));
-        assert_eq!(check_control(&fds, &control), Err(Errno::EBADF));
+        assert_eq!(check_control(&control, may_send), Err(Errno::EBADF));
         assert_eq!(
-            check_control(&fds, &message(SOL_RDS, 1, &[])),
+            check_control(&message(SOL_RDS, 1, &[]), may_send),
             Err(Errno::EINVAL)
         );
     }

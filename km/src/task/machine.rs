@@ -201,8 +201,18 @@ impl Machine {
         };
         let root = space.root();
         drop(space);
-        let fd = vm.create_vcpu(processors.made, &self.fds)?;
-        processors.made += 1;
+        let fd = loop {
+            let id = processors.made;
+            match vm.create_vcpu(id, &self.fds) {
+                // Lost on the way: the payload's own doing.
+                Err(error) if error.is(libc::EEXIST) && id < vm.max_vcpus() => {}
+                made => {
+                    processors.made += u32::from(made.is_ok());
+                    break made?;
+                }
+            }
+            processors.made += 1;
+        };
         Ok(Reserved::New(Box::new(New {
             fd,
             vm,

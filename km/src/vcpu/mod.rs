@@ -160,8 +160,6 @@ impl Vcpu {
         if let Err(error) = kvm::share_tsc(&vcpu.fd) {
             log::debug!("the time stamp counter keeps KVM's offset: {error}");
         }
-        vcpu.fd.set_sync_valid_reg(SyncReg::Register);
-        vcpu.fd.set_sync_valid_reg(SyncReg::SystemRegister);
         Ok(vcpu)
     }
 

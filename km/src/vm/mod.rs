@@ -51,6 +51,11 @@ impl VmError {
         }
     }
 
+    /// Whether KVM said `errno`.
+    pub fn is(&self, errno: i32) -> bool {
+        matches!(self, VmError::Refused { source, .. } if source.raw_os_error() == Some(errno))
+    }
+
     fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> VmError {
         move |error| VmError::Refused {
             what,
