@@ -134,8 +134,7 @@ static void others_stay(void)
     thread(waits_masked, NULL);
     pause_ms(1);
     thread(exits_at_once, (void *)23);
-    for (;;)
-        pause();
+    waits_forever();
 }
 
 static void main_returns(void)

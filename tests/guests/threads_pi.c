@@ -9,11 +9,6 @@ static int step;
 static long counter;
 static pthread_mutex_t mutex;
 
-static long futex(unsigned *word, int op, unsigned value, const void *time, unsigned *word2, unsigned value3)
-{
-    return syscall(SYS_futex, word, op, value, time, word2, value3);
-}
-
 static int last_tid;
 
 static void *tries(void *arg)

@@ -12,7 +12,7 @@
 // The two processes of a sample are to be observed as well: each round the first executes itself, and the second is
 // succeeded by its child. A wrong checksum is told on standard error, and the exit code is 1.
 #include "soak.h"
-#include <dirent.h>
+#include "files.h"
 #include <limits.h>
 #include <malloc.h>
 #include <sys/prctl.h>
@@ -77,17 +77,6 @@ static uint64_t one_round(uint64_t seed)
 }
 
 // Samples.
-
-static int entries(const char *of)
-{
-    int n = 0;
-    DIR *d = opendir(of);
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += e->d_name[0] != '.';
-    if (d)
-        closedir(d);
-    return n;
-}
 
 static void *meets(void *arg)
 {

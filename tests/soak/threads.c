@@ -71,7 +71,7 @@ static void sleep_once(struct sleeper *s)
             give(s->fd[1], value);
         break;
     case 1:
-        syscall(SYS_futex, &s->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+        futex(&s->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
         break;
     case 2:
         poll(&p, 1, -1);
@@ -121,7 +121,7 @@ uint64_t woken(uint64_t seed)
             pthread_cancel(t[i]);
         } else if (s[i].by == BY_EVENT) {
             __atomic_store_n(&s[i].word, 1, __ATOMIC_SEQ_CST);
-            syscall(SYS_futex, &s[i].word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+            futex(&s[i].word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
             give(s[i].fd[1], 1);
         } else {
             while (!__atomic_load_n(&s[i].awake, __ATOMIC_SEQ_CST)) {

@@ -1,0 +1,18 @@
+// Pages of memory.
+#ifndef KM_PAGES_H
+#define KM_PAGES_H
+
+#include "check.h"
+#include <sys/mman.h>
+
+#define PAGE 4096UL
+#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+
+// Fresh ones, which nobody else sees.
+static inline void *private_pages(size_t size) { return NEED(mmap(NULL, size, RW, ANON, -1, 0)); }
+
+// Fresh ones, which a child sees as well.
+static inline void *shared_pages(size_t size) { return NEED(mmap(NULL, size, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0)); }
+
+#endif
