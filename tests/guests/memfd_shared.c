@@ -3,14 +3,6 @@
 #include "probe.h"
 #include <sys/stat.h>
 
-// mov $imm, %eax; ret
-static void put_code(unsigned char *at, int value)
-{
-    at[0] = 0xb8;
-    memcpy(at + 1, &value, 4);
-    at[5] = 0xc3;
-}
-
 int main(void)
 {
     int fd = memfd_create("km", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -6,13 +6,6 @@
 
 typedef int (*function)(void);
 
-static void put_code(unsigned char *at, int value)
-{
-    at[0] = 0xb8;
-    memcpy(at + 1, &value, 4);
-    at[5] = 0xc3;
-}
-
 int main(void)
 {
     unsigned char *p = private_pages(4 * PAGE);

@@ -15,4 +15,12 @@ static inline void *private_pages(size_t size) { return NEED(mmap(NULL, size, RW
 // Fresh ones, which a child sees as well.
 static inline void *shared_pages(size_t size) { return NEED(mmap(NULL, size, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0)); }
 
+// A function that gives `value`: mov $value, %eax; ret.
+static inline void put_code(unsigned char *at, int value)
+{
+    at[0] = 0xb8;
+    memcpy(at + 1, &value, 4);
+    at[5] = 0xc3;
+}
+
 #endif

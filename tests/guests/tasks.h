@@ -106,6 +106,13 @@ static inline void *join(pthread_t t)
     return result;
 }
 
+// For a thread that others end.
+static inline void *stays(void *arg)
+{
+    waits_forever();
+    return arg;
+}
+
 static inline pid_t tid(void) { return (pid_t)syscall(SYS_gettid); }
 
 static inline long futex(void *word, int op, unsigned value, const void *time, void *word2, unsigned value3)

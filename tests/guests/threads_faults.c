@@ -79,13 +79,6 @@ static void *overflows(void *arg)
     return arg;
 }
 
-static void *stays(void *arg)
-{
-    for (;;)
-        pause();
-    return arg;
-}
-
 static void *falls_alone(void *arg)
 {
     volatile char *volatile p = arg;

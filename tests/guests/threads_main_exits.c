@@ -100,13 +100,6 @@ static void signalled(void)
     pthread_exit(NULL);
 }
 
-static void *stays(void *arg)
-{
-    for (;;)
-        pause();
-    return arg;
-}
-
 // Not even a wait under a mask of all signals holds it up.
 static void *waits_masked(void *arg)
 {
