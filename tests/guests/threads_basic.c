@@ -63,15 +63,9 @@ static void basics(void)
 
 static void locals(void)
 {
-    pthread_t t[8];
-    int bad = 0;
     own = 100;
     EQ("key", pthread_key_create(&key, destroys), 0);
-    for (int i = 0; i < 8; i++)
-        t[i] = thread(uses_own, (void *)(intptr_t)(i + 1));
-    for (int i = 0; i < 8; i++)
-        bad += join(t[i]) != NULL;
-    EQ("data of their own", bad, 0);
+    EQ("data of their own", together(uses_own, 8), 0);
     EQ("mine is untouched", own, 100);
     EQ("destructors", destroyed, 36);
     EQ("delete key", pthread_key_delete(key), 0);

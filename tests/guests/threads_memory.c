@@ -60,17 +60,6 @@ static void *allocates(void *arg)
     return (void *)bad;
 }
 
-static long all(void *(*run)(void *), int count)
-{
-    pthread_t t[16];
-    long bad = 0;
-    for (long i = 0; i < count; i++)
-        t[i] = thread(run, (void *)(i + 1));
-    for (int i = 0; i < count; i++)
-        bad += (long)join(t[i]);
-    return bad;
-}
-
 // The reader looks at the page each time it is told to; it spins, so that it is running when the page changes.
 static void *reads(void *arg)
 {
@@ -142,11 +131,11 @@ static void changes(void)
 int main(void)
 {
     tasks_begin();
-    EQ("mapping and unmapping", all(maps, 6), 0);
+    EQ("mapping and unmapping", together(maps, 6), 0);
     page = private_pages(64 * PAGE);
-    EQ("first touch by all", all(touches, 8), 0);
+    EQ("first touch by all", together(touches, 8), 0);
     munmap(page, 64 * PAGE);
-    EQ("malloc", all(allocates, 8), 0);
+    EQ("malloc", together(allocates, 8), 0);
     changes();
     return check_done();
 }
