@@ -72,7 +72,7 @@ define guest_rules
 $(GUESTS_OUT)/$(1)/%: $(GUESTS_SRC)/%.c $(GUEST_HEADERS) $(GUESTS_SRC)/static-pie-musl.specs \
 		| $(GUESTS_OUT)/$(1) $(GUEST_KERNEL_HEADERS)/.made
 	@echo "  GUEST  $(1)/$$*"
-	@$$(GUEST_CC_$(1)) $$(GUEST_FLAGS) $$(GUEST_CFLAGS_$$*) -o $$@ $$< $$(GUEST_LDFLAGS_$$*) -lm
+	@$$(GUEST_CC_$(1)) $$(GUEST_FLAGS) $$(GUEST_CFLAGS_$$*) -o $$@ $$< $$(GUEST_SOURCES_$$*) $$(GUEST_LDFLAGS_$$*) -lm
 	@$$(GUEST_VERIFY_$(1))
 
 $(GUESTS_OUT)/$(1):

@@ -13,13 +13,17 @@ soak: km $(SOAK_LINKS:%=$(SOAK_OUT)/%/soak) ## Mix threads, processes and signal
 	KM='$(abspath $(KM))' cargo run --quiet --package km-tests --bin soak -- \
 		$(HOST) --minutes $(MINUTES) --seed $(SEED) $(SOAK_OUT)/$(LINK)/soak $(ARGS)
 
+SOAK_SRC := $(wildcard tests/soak/*.c)
+SOAK_HEADERS := tests/soak/soak.h $(GUEST_HEADERS) make/soak.mk
+# The short version is a guest program with a main of its own.
+GUEST_SOURCES_soak_short := $(filter-out tests/soak/main.c,$(SOAK_SRC))
+
 define soak_rule
-$(SOAK_OUT)/$(1)/soak: tests/soak/soak.c $(GUEST_HEADERS) | $(GUEST_KERNEL_HEADERS)/.made
+$(SOAK_OUT)/$(1)/soak: $(SOAK_SRC) $(SOAK_HEADERS) | $(GUEST_KERNEL_HEADERS)/.made
 	@mkdir -p $$(@D)
 	@echo "  SOAK   $(1)"
-	@$(GUEST_CC_$(1)) $(GUEST_FLAGS) -o $$@ $$<
+	@$(GUEST_CC_$(1)) $(GUEST_FLAGS) -o $$@ $(SOAK_SRC)
 
-# The short version is a guest program that includes the same source.
-$(GUESTS_OUT)/$(1)/soak_short: tests/soak/soak.c
+$(GUESTS_OUT)/$(1)/soak_short: $(GUEST_SOURCES_soak_short) $(SOAK_HEADERS)
 endef
 $(foreach link,$(SOAK_LINKS),$(eval $(call soak_rule,$(link))))

@@ -71,11 +71,11 @@ fn bare_process() -> Command {
 }
 
 fn forked(child: impl FnOnce() -> i32) -> Result<(), Error> {
-    let status = sys::fork_and_wait(child).map_err(|source| Error::Kvm {
+    let code = sys::fork_and_wait(child).map_err(|source| Error::Kvm {
         step: "fork",
         source,
     })?;
-    ended_well(status.success())
+    ended_well(code == Some(0))
 }
 
 fn ended_well(well: bool) -> Result<(), Error> {

@@ -1,14 +1,16 @@
-//! The one module with `unsafe`: handing memory to KVM, futexes and fork.
+//! The one module with `unsafe`: handing memory to KVM, and fork. Beside them what else the host
+//! does with a VM's memory and with children.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use kvm_bindings::{KVM_MEM_READONLY, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VcpuFd, VmFd};
-use vm_memory::{Address, GuestMemoryRegion, GuestRegionMmap, MemoryRegionAddress};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::thread::futex::{self, Timespec};
+use vm_memory::{Address, GuestMemoryRegion, GuestRegionMmap, VolatileMemory};
 
 /// A VM with its vCPUs and the memory it was given.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Machine {
         // is never removed from there, and is dropped only after all descriptors through which
         // KVM could use it (no vCPU ever leaves this struct). Each mapping is a slot of its own,
         // and KVM itself refuses overlap in guest-physical space. No Rust reference to the
-        // memory is ever made: vm-memory reads and writes it as volatile.
+        // memory is ever made but to an atomic: vm-memory reads and writes it as volatile.
         unsafe { self.vm.set_user_memory_region(slot) }
     }
 
@@ -84,58 +86,38 @@ pub enum Futex {
 
 /// The host's futex on a word of a VM's memory.
 pub fn futex(memory: &GuestRegionMmap, at: u64, operation: Futex) -> io::Result<()> {
-    let word = memory
-        .get_host_address(MemoryRegionAddress(at))
-        .map_err(io::Error::other)?;
-    let (number, value, timeout) = match operation {
-        Futex::Wait(value, limit) => (libc::FUTEX_WAIT, value, limit),
-        Futex::Wake => (libc::FUTEX_WAKE, 1, Duration::ZERO),
+    let memory = memory.as_volatile_slice().map_err(io::Error::other)?;
+    let word = usize::try_from(at)
+        .map_err(io::Error::other)
+        .and_then(|at| memory.get_atomic_ref(at).map_err(io::Error::other))?;
+    let done = match operation {
+        Futex::Wait(value, limit) => {
+            let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+            futex::wait(word, futex::Flags::PRIVATE, value, Some(&limit))
+        }
+        Futex::Wake => futex::wake(word, futex::Flags::PRIVATE, 1).map(drop),
     };
-    let timeout = libc::timespec {
-        tv_sec: timeout.as_secs() as libc::time_t,
-        tv_nsec: timeout.subsec_nanos().into(),
-    };
-    // SAFETY: `futex` with these operations only reads the word, through a pointer that the
-    // kernel checks, and the timeout, which outlives the call (and is ignored by FUTEX_WAKE).
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word,
-            number | libc::FUTEX_PRIVATE_FLAG,
-            value,
-            &raw const timeout,
-        )
-    };
-    match result {
-        0.. => Ok(()),
-        _ => match io::Error::last_os_error() {
-            // The word had changed already, or a signal came: the guest looks again.
-            error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(()),
-            error => Err(error),
-        },
+    match done {
+        // The word had changed already, or a signal came: the guest looks again.
+        Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+        done => Ok(done?),
     }
 }
 
-/// Runs `child` in a child process, ends that with the code it gives, and waits for it. For
-/// processes of one thread.
-pub fn fork_and_wait(child: impl FnOnce() -> i32) -> io::Result<ExitStatus> {
+/// Runs `child` in a child process, ends that with the code it gives, and waits for it; the code,
+/// unless a signal ended it. For processes of one thread.
+pub fn fork_and_wait(child: impl FnOnce() -> i32) -> io::Result<Option<i32>> {
     // SAFETY: `fork` asks that the child of a process with several threads keep to what is safe
     // in a signal handler. Only the bare process calls this, and it never starts a thread.
     let pid = unsafe { libc::fork() };
-    match pid {
-        ..0 => Err(io::Error::last_os_error()),
-        0 => {
-            let code = child();
-            // SAFETY: `_exit` has no conditions.
-            unsafe { libc::_exit(code) }
-        }
-        pid => {
-            let mut status = 0;
-            // SAFETY: `status` is a valid place for the call to write to.
-            if unsafe { libc::waitpid(pid, &raw mut status, 0) } != pid {
-                return Err(io::Error::last_os_error());
-            }
-            Ok(ExitStatus::from_raw(status))
-        }
+    if pid == 0 {
+        let code = child();
+        // SAFETY: `_exit` has no conditions.
+        unsafe { libc::_exit(code) }
     }
+    let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else {
+        return Err(io::Error::last_os_error());
+    };
+    let ended = waitpid(Some(pid), WaitOptions::empty())?;
+    Ok(ended.and_then(|(_, status)| status.exit_status()))
 }

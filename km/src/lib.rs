@@ -3,7 +3,7 @@
 //!
 //! The central path, in ten lines: `cli` → `config` → `monitor::build` opens
 //! KVM (`vm`), reserves memory (`mem`), places the shim (`shim`), loads the
-//! program and its stack (`loader`) → `monitor::Machine::run` enters the guest
+//! program and its stack (`loader`) → `monitor::Launch::run` enters the guest
 //! (`vcpu::run`). A `syscall` of the payload lands in the shim, which writes
 //! to a port; KVM returns; `vcpu` makes it an `Exit`; `syscall::dispatch`
 //! finds the row of the one table, proxies the call to the host or calls its

@@ -3,7 +3,6 @@
 #include "probe.h"
 #include <cpuid.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 static char *pages;
@@ -107,7 +106,7 @@ int main(void)
     EQ("XCR0 within what CPUID knows", x & ~((uint64_t)d << 32 | a), 0);
     CHECK("state size", b >= 576 + (avx ? 256 : 0) && b <= c);
 
-    pages = NEED(mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    pages = private_pages(256 * PAGE);
     int wrong = 0, page = 0;
     if (avx) {
         for (int i = 0; i < 50; i++)

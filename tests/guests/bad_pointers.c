@@ -4,14 +4,10 @@
 #include <poll.h>
 #include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static int file, zero, dir, sock, timer, epoll, pipes[2];
 static char *last; // the last page of a mapping; nothing lies behind it
@@ -178,7 +174,7 @@ int main(void)
     timer = NEED(timerfd_create(CLOCK_MONOTONIC, 0));
     epoll = NEED(epoll_create1(0));
     NEED(pipe(pipes));
-    last = NEED(mmap(NULL, 3 * PAGE, RW, ANON, -1, 0));
+    last = private_pages(3 * PAGE);
     last += PAGE;
     NEED(munmap(last + PAGE, PAGE));
     *(int *)last = 64;

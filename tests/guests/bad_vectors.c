@@ -2,7 +2,6 @@
 #include "check.h"
 #include "probe.h"
 #include <stddef.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -138,7 +137,7 @@ static void messages(void)
 
 int main(void)
 {
-    char *area = NEED(mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *area = private_pages(4 * PAGE);
     NEED(munmap(area + 3 * PAGE, PAGE));
     last = area + 2 * PAGE;
     // Another mapping just before it, so that a buffer can lie across two.

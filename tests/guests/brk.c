@@ -2,7 +2,6 @@
 #include "check.h"
 #include "probe.h"
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 

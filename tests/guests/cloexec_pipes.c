@@ -1,6 +1,6 @@
 // Descriptors over exec: those that are closed let pipes end; the new program has what it was given, and nothing else.
+#include "files.h"
 #include "tasks.h"
-#include <dirent.h>
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -34,17 +34,6 @@ static int floods(void)
     for (;;)
         if (write(1, buf, sizeof buf) < 0)
             return errno == EPIPE ? 17 : 18;
-}
-
-static int listed(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += e->d_name[0] != '.' && atoi(e->d_name) != dirfd(d);
-    if (d)
-        closedir(d);
-    return n;
 }
 
 static int starts(void)
@@ -158,7 +147,7 @@ static void flags(void)
 int main(int argc, char **argv)
 {
     if (argc > 1)
-        return !strcmp(argv[1], "filter") ? filter() : !strcmp(argv[1], "flood") ? floods() : listed();
+        return !strcmp(argv[1], "filter") ? filter() : !strcmp(argv[1], "flood") ? floods() : entries("/proc/self/fd") - 1;
     tasks_begin();
     NEED(readlink("/proc/self/exe", self, sizeof self - 1));
     pipelines();

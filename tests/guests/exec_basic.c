@@ -1,4 +1,5 @@
 // exec: the arguments and the environment arrive as given, whichever way the program is named. It runs itself.
+#include "files.h"
 #include "tasks.h"
 #include <limits.h>
 #include <sys/auxv.h>
@@ -6,16 +7,6 @@
 extern char **environ;
 static char self[PATH_MAX], *const no_env[] = {NULL};
 static pid_t before;
-
-static const char *line_of(const char *path, char *buf, size_t size)
-{
-    int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-    close(fd);
-    buf[n < 0 ? 0 : n] = 0;
-    buf[strcspn(buf, "\n")] = 0;
-    return buf;
-}
 
 static int arguments(void)
 {
@@ -56,9 +47,8 @@ static int ways(void)
     int dirfd = NEED(open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
     NEED(symlink(self, "link"));
     for (int way = 0; way < 7; way++) {
-        pid_t pid = NEED(fork());
+        pid_t pid = fork_child();
         if (pid == 0) {
-            alarm(LIMIT);
             switch (way) {
             case 0: syscall(SYS_execveat, fd, "", argv, no_env, AT_EMPTY_PATH); break;
             case 1: syscall(SYS_execveat, dirfd, slash + 1, argv, no_env, 0); break;

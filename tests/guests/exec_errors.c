@@ -1,10 +1,10 @@
 // exec that fails: the right error each time, and the program goes on as it was, with its other threads, descriptors and
 // handlers. A file that is no program must be found out before anything is torn down.
+#include "files.h"
 #include "tasks.h"
 #include <elf.h>
 #include <limits.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 extern char **environ;
 static char self[PATH_MAX];
@@ -16,16 +16,6 @@ static void counts(int n)
     (void)n;
     handled++;
 }
-
-static void make(const char *name, const void *data, size_t size, mode_t mode)
-{
-    int fd = NEED(open(name, O_WRONLY | O_CREAT | O_TRUNC, 0700));
-    NEED(write(fd, data, size));
-    NEED(fchmod(fd, mode));
-    close(fd);
-}
-
-static void text(const char *name, const char *script) { make(name, script, strlen(script), 0700); }
 
 static void fails(const char *name, const char *path, int want) { ERR(name, execve(path, plain, environ), want); }
 
@@ -39,7 +29,7 @@ static void paths(void)
     fails("nothing there", "./nothing", ENOENT);
     fails("no directory there", "./nothing/x", ENOENT);
     fails("empty path", "", ENOENT);
-    text("file", "text\n");
+    write_script("file", "text\n");
     fails("a file on the way", "file/x", ENOTDIR);
     fails("a slash behind", "file/", ENOTDIR);
     fails("a directory", ".", EACCES);
@@ -47,7 +37,7 @@ static void paths(void)
     fails("a loop", "loop", ELOOP);
     NEED(symlink("nowhere", "dangling"));
     fails("a dangling link", "dangling", ENOENT);
-    make("no x", "#!/bin/sh\n", 10, 0600);
+    write_file("no x", "#!/bin/sh\n", 10, 0600);
     fails("not executable", "./no x", EACCES);
     NEED(mkfifo("fifo", 0700));
     fails("a fifo", "fifo", EACCES);
@@ -67,24 +57,24 @@ static void paths(void)
 
 static void formats(void)
 {
-    text("empty", "");
+    write_script("empty", "");
     fails("empty", "./empty", ENOEXEC);
     fails("text", "./file", ENOEXEC);
-    text("bare", "#!\n");
+    write_script("bare", "#!\n");
     fails("no interpreter named", "./bare", ENOEXEC);
-    text("blank", "#!   \t \n");
+    write_script("blank", "#!   \t \n");
     fails("blanks only", "./blank", ENOEXEC);
-    text("missing", "#!/no/such/interpreter\n");
+    write_script("missing", "#!/no/such/interpreter\n");
     fails("interpreter is not there", "./missing", ENOENT);
-    text("directory", "#!/\n");
+    write_script("directory", "#!/\n");
     fails("interpreter is a directory", "./directory", EACCES);
-    text("texts", "#!./file\n");
+    write_script("texts", "#!./file\n");
     fails("interpreter is text", "./texts", ENOEXEC);
-    text("itself", "#!./itself\n");
+    write_script("itself", "#!./itself\n");
     fails("its own interpreter", "./itself", ELOOP);
 
     _Alignas(8) char image[256] = "\177ELF";
-    fails("of an ELF only", (make("elf", image, 4, 0700), "./elf"), ENOEXEC);
+    fails("of an ELF only", (write_file("elf", image, 4, 0700), "./elf"), ENOEXEC);
     Elf64_Ehdr *elf = (Elf64_Ehdr *)image;
     memcpy(elf->e_ident, "\177ELF\2\1\1", 7);
     elf->e_type = ET_EXEC;
@@ -97,14 +87,14 @@ static void formats(void)
     Elf64_Phdr *header = (Elf64_Phdr *)(elf + 1);
     *header = (Elf64_Phdr){.p_type = PT_INTERP, .p_offset = 128, .p_filesz = 20, .p_memsz = 20};
     strcpy(image + 128, "/no/such/interp.so.");
-    fails("another machine", (make("elf", image, sizeof image, 0700), "./elf"), ENOEXEC);
+    fails("another machine", (write_file("elf", image, sizeof image, 0700), "./elf"), ENOEXEC);
     elf->e_machine = EM_X86_64;
-    fails("its interpreter is not there", (make("elf", image, sizeof image, 0700), "./elf"), ENOENT);
+    fails("its interpreter is not there", (write_file("elf", image, sizeof image, 0700), "./elf"), ENOENT);
     elf->e_type = ET_REL;
-    fails("an object file", (make("elf", image, sizeof image, 0700), "./elf"), ENOEXEC);
+    fails("an object file", (write_file("elf", image, sizeof image, 0700), "./elf"), ENOEXEC);
     elf->e_type = ET_EXEC;
     elf->e_phentsize = 7;
-    fails("odd program headers", (make("elf", image, sizeof image, 0700), "./elf"), ENOEXEC);
+    fails("odd program headers", (write_file("elf", image, sizeof image, 0700), "./elf"), ENOEXEC);
 }
 
 static void arguments(void)
@@ -133,11 +123,7 @@ static void arguments(void)
 /* Some kernels let a file be run that is open for writing. */
 static int busy(void)
 {
-    char buffer[65536];
-    ssize_t n;
-    int from = NEED(open(self, O_RDONLY)), to = NEED(open("copy", O_WRONLY | O_CREAT, 0700));
-    while ((n = read(from, buffer, sizeof buffer)) > 0)
-        NEED(write(to, buffer, n));
+    copy_file(self, "copy", 0700);
     execv("./copy", plain);
     return errno == ETXTBSY ? 3 : 4;
 }

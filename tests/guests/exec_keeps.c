@@ -1,4 +1,5 @@
 // exec: what the process keeps and what is gone. The program runs itself.
+#include "files.h"
 #include "tasks.h"
 #include <limits.h>
 #include <sys/epoll.h>
@@ -14,16 +15,6 @@ extern char **environ;
 static char self[PATH_MAX], *const no_env[] = {NULL};
 
 static void nothing(int n) { (void)n; }
-
-static const char *line_of(const char *path, char *buf, size_t size)
-{
-    int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-    close(fd);
-    buf[n < 0 ? 0 : n] = 0;
-    buf[strcspn(buf, "\n")] = 0;
-    return buf;
-}
 
 /* The low numbers are for what a program opens itself. */
 static int put(int fd, int at, int flags)

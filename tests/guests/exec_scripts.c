@@ -1,19 +1,12 @@
 // exec of "#!" scripts: what their interpreter is told, interpreters that are scripts, scripts by descriptor.
+#include "files.h"
 #include "tasks.h"
 #include <limits.h>
-#include <sys/stat.h>
 
 extern char **environ;
 static char self[PATH_MAX];
 static const char *path;
 static char *const *args;
-
-static void script(const char *name, const char *text)
-{
-    int fd = NEED(open(name, O_WRONLY | O_CREAT | O_TRUNC, 0700));
-    NEED(write(fd, text, strlen(text)));
-    close(fd);
-}
 
 static int runs(void) { return execve(path, args, environ) + 97; }
 
@@ -43,8 +36,7 @@ int main(int argc, char **argv)
             printf(" [%s]", argv[i]);
         printf(" %s\n", getenv("KM_TEST_SCRIPT") ? "env" : "no env");
         char comm[32] = {0};
-        int fd = open("/proc/self/comm", O_RDONLY);
-        CHECK("comm", read(fd, comm, sizeof comm) > 0);
+        CHECK("comm", read_file("/proc/self/comm", comm, sizeof comm - 1) > 0);
         printf("comm %s", comm);
         return 11;
     }
@@ -53,15 +45,15 @@ int main(int argc, char **argv)
     NEED(readlink("/proc/self/exe", self, sizeof self - 1));
     NEED(symlink(self, "interp"));
     char *const plain[] = {"lost", "one", "two words", NULL};
-    script("plain", "#!./interp\nwhatever\n");
+    write_script("plain", "#!./interp\nwhatever\n");
     show("plain", "./plain", plain);
-    script("argument", "#! ./interp \t -a b  c \t\nwhatever\n");
+    write_script("argument", "#! ./interp \t -a b  c \t\nwhatever\n");
     show("with an argument", "./argument", plain);
-    script("unended", "#!./interp");
+    write_script("unended", "#!./interp");
     show("without a newline", "./unended", plain);
-    script("second", "#!./plain second's\n");
+    write_script("second", "#!./plain second's\n");
     show("its interpreter is a script", "./second", plain);
-    script("third", "#!./second\n");
+    write_script("third", "#!./second\n");
     show("two scripts", "./third", plain);
     char *const none[] = {"lost", NULL};
     show("no arguments", "./plain", none);
@@ -73,7 +65,7 @@ int main(int argc, char **argv)
     EQ("end", child_end(by_descriptor), 11);
     NEED(mkdir("sub", 0700));
     NEED(chdir("sub"));
-    script("up", "#!../interp\n");
+    write_script("up", "#!../interp\n");
     show("interpreter's path is relative to the directory", "up", plain);
     unlink("up");
     NEED(chdir(".."));

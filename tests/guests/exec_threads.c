@@ -1,6 +1,6 @@
 // exec by any thread of several: the process stays, all its other threads are gone, and the caller is the first.
+#include "files.h"
 #include "tasks.h"
-#include <dirent.h>
 #include <limits.h>
 
 extern char **environ;
@@ -88,9 +88,7 @@ static int two_at_once(void)
     thread(meets_and_execs, "one of two");
     join(thread(meets_and_execs, "one of two"));
     // Whoever was second is killed before it can come back.
-    for (;;)
-        pause();
-    return 98;
+    return waits_forever();
 }
 
 static int main_is_gone(void)
@@ -118,23 +116,12 @@ static int after_failure(void)
     return error == ENOENT ? 6 : 7;
 }
 
-static int tasks(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += e->d_name[0] != '.';
-    if (d)
-        closedir(d);
-    return n;
-}
-
 static int seen(char **argv)
 {
     sigset_t set;
     EQ("process", getpid(), atoi(argv[2]));
     EQ("first thread", tid(), getpid());
-    EQ("threads", tasks(), 1);
+    EQ("threads", entries("/proc/self/task"), 1);
     sigprocmask(SIG_BLOCK, NULL, &set);
     CHECK("the caller's mask", sigismember(&set, SIGUSR2));
     EQ("a new thread", join(thread(fails, id)), id);
@@ -146,7 +133,7 @@ int main(int argc, char **argv)
     if (argc > 2 && !strcmp(argv[1], "alone"))
         return seen(argv);
     if (argc > 2)
-        return tid() == atoi(argv[2]) && tasks() == 1 ? 4 : 3;
+        return tid() == atoi(argv[2]) && entries("/proc/self/task") == 1 ? 4 : 3;
     tasks_begin();
     NEED(readlink("/proc/self/exe", self, sizeof self - 1));
     EQ("from main", child_end(from_main), 5);

@@ -40,11 +40,7 @@
 #include "probe.h"
 #include <stdint.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static const char constant[64] = "constant";
 static unsigned char data_code[16] = {0xc3}; // ret
@@ -71,7 +67,7 @@ static void gs_base_null(void) { __asm__ volatile("movq %%gs:16, %%rax" : : : "r
 
 static char *pages(int prot)
 {
-    char *p = NEED(mmap(NULL, 4 * PAGE, RW, ANON, -1, 0));
+    char *p = private_pages(4 * PAGE);
     memset(p, 0xc3, 4 * PAGE); // ret
     NEED(mprotect(p, 4 * PAGE, prot));
     return p;

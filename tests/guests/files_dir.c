@@ -1,33 +1,19 @@
 // Directories, links, renames, the working directory.
 #include "check.h"
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
+#include "files.h"
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1
 #define RENAME_EXCHANGE 2
 #endif
 
-static void make(const char *name, const char *content)
-{
-    int fd = NEED(open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-    NEED(write(fd, content, strlen(content)));
-    close(fd);
-}
+static void make(const char *name, const char *content) { write_file(name, content, strlen(content), 0600); }
 
 static const char *content(const char *name)
 {
     static char buf[64];
-    int fd = open(name, O_RDONLY);
-    if (fd < 0)
-        return "(none)";
-    ssize_t n = read(fd, buf, sizeof buf - 1);
-    close(fd);
-    buf[n < 0 ? 0 : n] = 0;
-    return buf;
+    return text_of(name, buf, sizeof buf) ? buf : "(none)";
 }
 
 static int rename2(const char *from, const char *to, unsigned flags)

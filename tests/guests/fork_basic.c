@@ -39,10 +39,9 @@ static void privacy(void)
     NEED(unlink("file"));
     // The parent's changes are not the child's either.
     fflush(stdout);
-    pid_t pid = NEED(fork());
+    pid_t pid = fork_child();
     if (pid == 0) {
         char byte;
-        alarm(LIMIT);
         NEED(read(ends[0], &byte, 1));
         NEED(read(ends[0], &byte, 1));
         _exit(global * 10 + local);
@@ -154,8 +153,7 @@ static void waits(void)
 static int orphan(void)
 {
     pid_t parent = getppid();
-    if (fork() == 0) {
-        alarm(LIMIT);
+    if (fork_child() == 0) {
         UNTIL(getppid() == parent);
         pid_t now = getppid();
         NEED(write(ends[1], &now, sizeof now));

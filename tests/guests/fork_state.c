@@ -1,12 +1,9 @@
 // What a forked child starts with: registers with the vectors, signal state, thread-local data, mappings, the break.
+#include "pages.h"
 #include "tasks.h"
 #include <immintrin.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/time.h>
-
-#define PAGE 4096UL
-#define RW (PROT_READ | PROT_WRITE)
 
 static __thread int own = 5;
 static volatile sig_atomic_t handled;
@@ -123,7 +120,7 @@ static int memory(void)
     EQ("what is below", brk_end[-1], 9);
     EQ("grown", syscall(SYS_brk, brk_end + 3 * PAGE), brk_end + 3 * PAGE);
     brk_end[2 * PAGE] = 1;
-    char *p = NEED(mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *p = private_pages(4 * PAGE);
     p[3 * PAGE] = 1;
     OK("unmap the parent's", munmap(private, PAGE));
     OK("protect the parent's", mprotect(wiped + PAGE, PAGE, PROT_NONE));
@@ -138,12 +135,12 @@ static int faults(void)
 
 static void mappings(void)
 {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS, fd = NEED(open("file", O_RDWR | O_CREAT, 0600));
+    int fd = NEED(open("file", O_RDWR | O_CREAT, 0600));
     NEED(write(fd, "file", 4));
-    shared = NEED(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    private = NEED(mmap(NULL, PAGE, RW, flags, -1, 0));
-    dontfork = NEED(mmap(NULL, PAGE, RW, flags, -1, 0));
-    wiped = NEED(mmap(NULL, 2 * PAGE, RW, flags, -1, 0));
+    shared = shared_pages(PAGE);
+    private = private_pages(PAGE);
+    dontfork = private_pages(PAGE);
+    wiped = private_pages(2 * PAGE);
     file_private = NEED(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 0));
     shared[0] = 1, private[0] = 2, dontfork[0] = 3, wiped[0] = wiped[PAGE - 1] = wiped[PAGE] = 4;
     OK("MADV_DONTFORK", madvise(dontfork, PAGE, MADV_DONTFORK));

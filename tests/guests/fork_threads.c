@@ -1,6 +1,6 @@
 // fork while other threads run, allocate and hold locks: the child has one thread, whole memory and free locks.
+#include "files.h"
 #include "tasks.h"
-#include <dirent.h>
 #include <sched.h>
 
 static int stop, allocated, recording = 1;
@@ -39,17 +39,6 @@ static void parent2(void) { pthread_mutex_unlock(&mutex); note('d'); }
 static void child1(void) { note('e'); }
 static void child2(void) { pthread_mutex_unlock(&mutex); note('f'); }
 
-static int tasks(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += e->d_name[0] != '.';
-    if (d)
-        closedir(d);
-    return n;
-}
-
 static void *adds(void *arg)
 {
     own = 3;
@@ -60,7 +49,7 @@ static void *adds(void *arg)
 static int in_child(void)
 {
     int count = 0;
-    if (tid() != getpid() || tasks() != 1)
+    if (tid() != getpid() || entries("/proc/self/task") != 1)
         return 1;
     // The others are gone: what they held stays allocated, but nothing is locked.
     for (int i = 0; i < 50; i++)

@@ -4,7 +4,6 @@
 #include <fenv.h>
 #include <math.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 static char *fresh_page(void)
@@ -12,7 +11,7 @@ static char *fresh_page(void)
     static char *area;
     static size_t used;
     if (!area || used == 256 * PAGE) {
-        area = NEED(mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        area = private_pages(256 * PAGE);
         NEED(madvise(area, 256 * PAGE, MADV_NOHUGEPAGE) == -1 && errno != EINVAL ? -1 : 0);
         used = 0;
     }

@@ -1,6 +1,6 @@
 // Who and where one is: ids, names, the machine.
 #include "check.h"
-#include <fcntl.h>
+#include "files.h"
 #include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -10,23 +10,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-static const char *line_of(const char *path)
-{
-    static char buf[512];
-    int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof buf - 1);
-    if (fd >= 0)
-        close(fd);
-    buf[n < 0 ? 0 : n] = 0;
-    buf[strcspn(buf, "\n")] = 0;
-    return buf;
-}
+static char buf[512];
 
 static void ids(void)
 {
     /* In a pid namespace a leader from outside it has the number 0. */
     int parent = -1, group = -1, session = -1;
-    const char *stat = strrchr(line_of("/proc/self/stat"), ')');
+    const char *stat = strrchr(line_of("/proc/self/stat", buf, sizeof buf), ')');
     EQ("stat", stat ? sscanf(stat, ") %*c %d %d %d", &parent, &group, &session) : 0, 3);
 
     CHECK("pid", getpid() > 0);
@@ -65,10 +55,10 @@ static void names(void)
     STR("sysname", u.sysname, "Linux");
     STR("machine", u.machine, "x86_64");
     CHECK("release", u.release[0] >= '1' && u.release[0] <= '9');
-    STR("/proc ostype", line_of("/proc/sys/kernel/ostype"), u.sysname);
-    STR("/proc osrelease", line_of("/proc/sys/kernel/osrelease"), u.release);
-    STR("/proc version", line_of("/proc/sys/kernel/version"), u.version);
-    STR("/proc hostname", line_of("/proc/sys/kernel/hostname"), u.nodename);
+    STR("/proc ostype", line_of("/proc/sys/kernel/ostype", buf, sizeof buf), u.sysname);
+    STR("/proc osrelease", line_of("/proc/sys/kernel/osrelease", buf, sizeof buf), u.release);
+    STR("/proc version", line_of("/proc/sys/kernel/version", buf, sizeof buf), u.version);
+    STR("/proc hostname", line_of("/proc/sys/kernel/hostname", buf, sizeof buf), u.nodename);
     char host[256];
     OK("gethostname", gethostname(host, sizeof host));
     STR("the same", host, u.nodename);
@@ -77,7 +67,7 @@ static void names(void)
     OK("PR_SET_NAME", prctl(PR_SET_NAME, "a-rather-long-thread-name"));
     OK("PR_GET_NAME", prctl(PR_GET_NAME, name));
     STR("cut to fifteen", name, "a-rather-long-t");
-    STR("comm", line_of("/proc/self/comm"), "a-rather-long-t");
+    STR("comm", line_of("/proc/self/comm", buf, sizeof buf), "a-rather-long-t");
     ERR("prctl unknown", prctl(12345, 0, 0, 0, 0), EINVAL);
     EQ("dumpable", prctl(PR_GET_DUMPABLE), 1);
     OK("no new privileges", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));

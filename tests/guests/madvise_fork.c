@@ -1,10 +1,6 @@
 // Advice about children: what is taken where, and what it leaves of the mappings. (Without a child.)
 #include "check.h"
 #include "probe.h"
-#include <sys/mman.h>
-
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -13,7 +9,7 @@
 
 int main(void)
 {
-    char *p = NEED(mmap(NULL, 8 * PAGE, RW, ANON, -1, 0));
+    char *p = private_pages(8 * PAGE);
     memset(p, 4, 8 * PAGE);
     OK("DONTFORK of a part", madvise(p + 2 * PAGE, 2 * PAGE, MADV_DONTFORK));
     OK("again, and more", madvise(p + PAGE, 5 * PAGE, MADV_DONTFORK));
@@ -43,7 +39,7 @@ int main(void)
     ERR("unmapped", madvise(r, PAGE, MADV_DONTFORK), ENOMEM);
 
     // Only private anonymous memory can be wiped; anything may be left out.
-    char *shared = NEED(mmap(NULL, 2 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    char *shared = shared_pages(2 * PAGE);
     ERR("WIPEONFORK of shared memory", madvise(shared, 2 * PAGE, MADV_WIPEONFORK), EINVAL);
     OK("KEEPONFORK of shared memory", madvise(shared, 2 * PAGE, MADV_KEEPONFORK));
     OK("DONTFORK of shared memory", madvise(shared, PAGE, MADV_DONTFORK));

@@ -1,7 +1,6 @@
 // madvise with its visible effects, and memory locking.
 #include "check.h"
 #include "probe.h"
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #ifndef MADV_FREE
@@ -11,12 +10,10 @@
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static void discard(void)
 {
-    unsigned char *p = NEED(mmap(NULL, 8 * PAGE, RW, ANON, -1, 0));
+    unsigned char *p = private_pages(8 * PAGE);
     memset(p, 7, 8 * PAGE);
     OK("DONTNEED", madvise(p + 2 * PAGE, 3 * PAGE, MADV_DONTNEED));
     CHECK("zeroes", all_bytes(p + 2 * PAGE, 3 * PAGE, 0));
@@ -54,7 +51,7 @@ static void discard(void)
     unlink("file");
     // A large area thrown away and used again, as collectors do.
     size_t size = 8 << 20;
-    p = NEED(mmap(NULL, size, RW, ANON, -1, 0));
+    p = private_pages(size);
     int wrong = 0;
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < size; i += 16 * PAGE) {
@@ -69,7 +66,7 @@ static void discard(void)
 
 static void advice(void)
 {
-    char *p = NEED(mmap(NULL, 4 * PAGE, RW, ANON, -1, 0));
+    char *p = private_pages(4 * PAGE);
     static const int harmless[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTFORK,
                                    MADV_DOFORK, MADV_DONTDUMP, MADV_DODUMP, 20 /* COLD */, 21 /* PAGEOUT */};
     p[0] = 5;
@@ -99,7 +96,7 @@ static void advice(void)
 
 static void locking(void)
 {
-    char *p = NEED(mmap(NULL, 16 * PAGE, RW, ANON, -1, 0));
+    char *p = private_pages(16 * PAGE);
     OK("mlock", mlock(p + 1, 4 * PAGE));
     unsigned char vec[16];
     NEED(mincore(p, 4 * PAGE, vec));

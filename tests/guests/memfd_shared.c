@@ -1,18 +1,7 @@
 // One memory, mapped several times: data and code, seals, sizes.
 #include "check.h"
 #include "probe.h"
-#include <sys/mman.h>
 #include <sys/stat.h>
-
-#define RW (PROT_READ | PROT_WRITE)
-
-// mov $imm, %eax; ret
-static void put_code(unsigned char *at, int value)
-{
-    at[0] = 0xb8;
-    memcpy(at + 1, &value, 4);
-    at[5] = 0xc3;
-}
 
 int main(void)
 {
@@ -83,7 +72,7 @@ int main(void)
     EQ("private copy lives on", c[80], 99);
 
     // Shared anonymous memory behaves alike.
-    unsigned char *anon = NEED(mmap(NULL, 8 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    unsigned char *anon = shared_pages(8 * PAGE);
     CHECK("shared anonymous", all_bytes(anon, 8 * PAGE, 0));
     memset(anon, 4, 8 * PAGE);
     OK("dontneed keeps shared content", madvise(anon, 8 * PAGE, MADV_DONTNEED));

@@ -8,9 +8,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-
 static void placement(void)
 {
     char *p = NEED(mmap(NULL, 16 * PAGE, RW, ANON, -1, 0));

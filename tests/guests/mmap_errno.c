@@ -4,9 +4,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-
 int main(void)
 {
     ERR("length 0", mmap(NULL, 0, RW, ANON, -1, 0), EINVAL);

@@ -2,10 +2,7 @@
 #include "check.h"
 #include "probe.h"
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-
-#define RW (PROT_READ | PROT_WRITE)
 
 static int make_file(const char *name, size_t len)
 {

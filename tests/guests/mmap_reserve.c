@@ -3,9 +3,7 @@
 #include "probe.h"
 #include <cpuid.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
-#define RW (PROT_READ | PROT_WRITE)
 #define RESERVE (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 #define GIB (1UL << 30)
 

@@ -1,24 +1,14 @@
 // Changing protections: code made, run, changed, run again; pages closed and opened.
 #include "check.h"
 #include "probe.h"
-#include <sys/mman.h>
 
-#define RW (PROT_READ | PROT_WRITE)
 #define RX (PROT_READ | PROT_EXEC)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 typedef int (*function)(void);
 
-static void put_code(unsigned char *at, int value)
-{
-    at[0] = 0xb8;
-    memcpy(at + 1, &value, 4);
-    at[5] = 0xc3;
-}
-
 int main(void)
 {
-    unsigned char *p = NEED(mmap(NULL, 4 * PAGE, RW, ANON, -1, 0));
+    unsigned char *p = private_pages(4 * PAGE);
     int wrong = 0;
     for (int i = 0; i < 30; i++) {
         unsigned char *at = p + i % 4 * PAGE + 16 * i;
@@ -51,7 +41,7 @@ int main(void)
     EQ("write implies read", *(volatile unsigned char *)(rwx + 1), 5);
 
     // Closed pages keep their content.
-    unsigned char *q = NEED(mmap(NULL, 16 * PAGE, RW, ANON, -1, 0));
+    unsigned char *q = private_pages(16 * PAGE);
     for (int i = 0; i < 16; i++)
         memset(q + i * PAGE, i + 1, PAGE);
     NEED(mprotect(q + 3 * PAGE, 5 * PAGE, PROT_NONE));

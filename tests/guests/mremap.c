@@ -1,18 +1,15 @@
 // mremap: grow, shrink, move, duplicate.
 #include "check.h"
 #include "probe.h"
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static char *fresh(size_t pages, int fill)
 {
-    char *p = NEED(mmap(NULL, pages * PAGE, RW, ANON, -1, 0));
+    char *p = private_pages(pages * PAGE);
     if (fill)
         memset(p, fill, pages * PAGE);
     return p;
@@ -143,7 +140,7 @@ int main(void)
     NEED(munmap(q, 3 * PAGE));
 
     // Old size 0 makes a second view of shared memory.
-    p = NEED(mmap(NULL, 2 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    p = shared_pages(2 * PAGE);
     q = mremap(p, 0, 2 * PAGE, MREMAP_MAYMOVE);
     CHECK("duplicate shared", q != MAP_FAILED && q != p);
     p[0] = 11;

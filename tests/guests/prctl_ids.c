@@ -1,11 +1,11 @@
 // What a process is allowed and called: prctl, users, groups, capabilities, limits of another. Changes are made in
 // children.
+#include "files.h"
 #include "tasks.h"
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 static int ends[2];
 static char self[PATH_MAX];
@@ -13,9 +13,8 @@ static char self[PATH_MAX];
 static int middle_dies(void)
 {
     // The grandchild is told of its parent's death.
-    pid_t pid = NEED(fork());
+    pid_t pid = fork_child();
     if (pid == 0) {
-        alarm(LIMIT);
         block(SIGUSR1);
         sigset_t set = set_of(SIGUSR1);
         siginfo_t info;
@@ -160,18 +159,6 @@ static int capabilities(void)
     return 0;
 }
 
-static void copy_self(void)
-{
-    char buf[65536];
-    ssize_t n;
-    int from = NEED(open(self, O_RDONLY)), to = NEED(open("copy", O_WRONLY | O_CREAT, 0700));
-    while ((n = read(from, buf, sizeof buf)) > 0)
-        NEED(write(to, buf, n));
-    NEED(fchmod(to, 0755));
-    close(from);
-    close(to);
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "who"))
@@ -193,7 +180,7 @@ int main(int argc, char **argv)
     // A directory anybody may use, wherever it lies.
     NEED(mkdir("open", 0755));
     NEED(chdir("open"));
-    copy_self();
+    close(copy_file(self, "copy", 0755));
     close(NEED(open("secret", O_WRONLY | O_CREAT, 0600)));
     EQ("users", child_end(drops), 0);
     EQ("capabilities", child_end(capabilities), 0);

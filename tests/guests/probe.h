@@ -3,10 +3,9 @@
 #define KM_PROBE_H
 
 #include "check.h"
+#include "pages.h"
 #include <fcntl.h>
 #include <unistd.h>
-
-#define PAGE 4096UL
 
 // 1 when one byte can be read there, 0 when the kernel says EFAULT.
 static inline int readable(const void *p)

@@ -2,35 +2,20 @@
 // km-test: args=first second/with/slashes
 // km-test: env=KM_TEST_SELF=here
 #include "check.h"
-#include <dirent.h>
-#include <fcntl.h>
+#include "files.h"
 #include <limits.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 static int global = 1;
-
-static size_t read_file(const char *path, char *buf, size_t size)
-{
-    int fd = open(path, O_RDONLY);
-    size_t got = 0;
-    ssize_t n;
-    while (fd >= 0 && got < size && (n = read(fd, buf + got, size - got)) > 0)
-        got += (size_t)n;
-    if (fd >= 0)
-        close(fd);
-    return got;
-}
 
 // The line of /proc/self/maps an address lies in: its permissions, and its name in `name`. Nothing is allocated, so
 // that looking does not change what is there.
 static const char *map_of(const void *address, char *name)
 {
     static char text[65536], perms[5];
-    text[read_file("/proc/self/maps", text, sizeof text - 1)] = 0;
+    text_of("/proc/self/maps", text, sizeof text);
     name[0] = 0;
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         unsigned long start, end;
@@ -95,26 +80,23 @@ static void executable(char **argv)
 static void process(int argc, char **argv)
 {
     static char buf[65536];
-    size_t n = read_file("/proc/self/cmdline", buf, sizeof buf), at = 0;
+    ssize_t n = read_file("/proc/self/cmdline", buf, sizeof buf), at = 0;
     for (int i = 0; i < argc; i++) {
         STR("argument", at < n ? buf + at : "", argv[i]);
-        at += strlen(argv[i]) + 1;
+        at += (ssize_t)strlen(argv[i]) + 1;
     }
     EQ("and no more", n, at);
-    n = read_file("/proc/self/comm", buf, sizeof buf - 1);
-    buf[n] = 0;
+    text_of("/proc/self/comm", buf, sizeof buf);
     STR("comm", buf, "self_exe\n");
     n = read_file("/proc/self/environ", buf, sizeof buf);
     CHECK("environ", memmem(buf, n, "KM_TEST_SELF=here", 18) != NULL);
-    n = read_file("/proc/self/status", buf, sizeof buf - 1);
-    buf[n] = 0;
+    text_of("/proc/self/status", buf, sizeof buf);
     char want[64];
     CHECK("status, name", strncmp(buf, "Name:\tself_exe\n", 15) == 0);
     snprintf(want, sizeof want, "\nPid:\t%d\n", getpid());
     CHECK("status, pid", strstr(buf, want) != NULL);
     CHECK("status, one thread", strstr(buf, "\nThreads:\t1\n") != NULL);
-    n = read_file("/proc/self/stat", buf, sizeof buf - 1);
-    buf[n] = 0;
+    text_of("/proc/self/stat", buf, sizeof buf);
     snprintf(want, sizeof want, "%d (self_exe) R ", getpid());
     CHECK("stat", strncmp(buf, want, strlen(want)) == 0);
     unsigned long aux[64] = {0};
@@ -129,31 +111,20 @@ static void process(int argc, char **argv)
     STR("the directory", buf, getcwd(cwd, sizeof cwd));
 }
 
-static int entries(const char *path, int *closed)
-{
-    DIR *d = opendir(path);
-    struct dirent *e;
-    int n = 0;
-    while (d && (e = readdir(d)))
-        if (e->d_name[0] != '.') {
-            n++;
-            if (closed)
-                *closed += fcntl(atoi(e->d_name), F_GETFD) == -1;
-        }
-    if (d)
-        closedir(d);
-    return n;
-}
-
 static void descriptors(void)
 {
     for (int i = 3; i < 100; i++)
         close(i);
     int closed = 0;
-    EQ("standard streams and the directory", entries("/proc/self/fd", &closed), 4);
+    EQ("standard streams and the directory", entries("/proc/self/fd"), 4);
+    DIR *d = opendir("/proc/self/fd");
+    for (struct dirent *e; d && (e = readdir(d));)
+        closed += e->d_name[0] != '.' && fcntl(atoi(e->d_name), F_GETFD) == -1;
+    if (d)
+        closedir(d);
     EQ("all of them open", closed, 0);
-    EQ("fdinfo", entries("/proc/self/fdinfo", NULL), 4);
-    EQ("one task", entries("/proc/self/task", NULL), 1);
+    EQ("fdinfo", entries("/proc/self/fdinfo"), 4);
+    EQ("one task", entries("/proc/self/task"), 1);
     int fd = NEED(open("file", O_RDWR | O_CREAT, 0600)), again;
     char path[64], name[PATH_MAX] = {0};
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

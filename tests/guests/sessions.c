@@ -6,13 +6,6 @@ static volatile sig_atomic_t handled[65];
 
 static void counts(int n) { handled[n]++; }
 
-static int waits(void)
-{
-    for (;;)
-        pause();
-    return 0;
-}
-
 static int execs(void)
 {
     execl("/proc/self/exe", "sessions", "exec", NULL);
@@ -32,7 +25,7 @@ static int member(void)
     ERR("a negative one", setpgid(0, -1), EINVAL);
     ERR("of nobody", setpgid(0x3fffffff, 0), ESRCH);
     ERR("of the parent, not a child", setpgid(getppid(), 0), ESRCH);
-    pid_t pid = child(waits);
+    pid_t pid = child(waits_forever);
     EQ("a child is in the group", getpgid(pid), getpgrp());
     OK("put into its own", setpgid(pid, pid));
     EQ("it is", getpgid(pid), pid);
@@ -64,7 +57,7 @@ static int leader(void)
     EQ("its session, too", tcgetsid(pty_slave), getpid());
     int tty = open("/dev/tty", O_RDWR);
     OK("/dev/tty", tty == -1 && errno == ENOENT ? 0 : tty);
-    pid = child(waits);
+    pid = child(waits_forever);
     NEED(setpgid(pid, pid));
     OK("tcsetpgrp", tcsetpgrp(pty_slave, pid));
     EQ("the foreground", tcgetpgrp(pty_slave), pid);
@@ -105,10 +98,9 @@ static int short_leader(void)
     setsid();
     if (!pty_open() || ioctl(pty_slave, TIOCSCTTY, 0))
         return 1;
-    pid_t pid = NEED(fork());
+    pid_t pid = fork_child();
     if (pid == 0) {
         char byte = 'x';
-        alarm(LIMIT);
         handle(SIGHUP, counts, 0);
         NEED(write(go[1], &byte, 1));
         UNTIL(handled[SIGHUP]);

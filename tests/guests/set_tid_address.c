@@ -1,7 +1,7 @@
 // set_tid_address: the word that is cleared, and woken on, when a thread ends.
+#include "pages.h"
 #include "tasks.h"
 #include <linux/futex.h>
-#include <sys/mman.h>
 
 static int *shared;
 
@@ -30,7 +30,7 @@ static void *waits(void *arg)
     int value, seen = 0;
     while ((value = __atomic_load_n((int *)arg, __ATOMIC_SEQ_CST))) {
         seen = value == 2 ? 2 : seen;
-        syscall(SYS_futex, arg, FUTEX_WAIT, value, NULL, NULL, 0);
+        futex(arg, FUTEX_WAIT, value, NULL, NULL, 0);
     }
     return seen == 2 ? arg : NULL;
 }
@@ -40,7 +40,7 @@ int main(void)
     tasks_begin();
     static int words[4];
     int bad = 0;
-    shared = NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    shared = shared_pages(PAGE);
     EQ("it gives the thread's number", syscall(SYS_set_tid_address, &words[0]), getpid());
     shared[0] = 5;
     EQ("a process alone", child_end(ends_with_word), 0);

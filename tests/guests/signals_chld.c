@@ -28,13 +28,6 @@ static int dies(void)
     raise(code);
     return 0;
 }
-static int pauses(void)
-{
-    for (;;)
-        pause();
-    return 0;
-}
-
 static const char *of_child(pid_t pid, int what, int status)
 {
     siginfo_t info;
@@ -59,7 +52,7 @@ static void events(void)
     pid = child(dies);
     STR("CLD_KILLED", of_child(pid, CLD_KILLED, SIGTERM), "as it was");
     EQ("signal", end_of(pid), 1000 + SIGTERM);
-    pid = child(pauses);
+    pid = child(waits_forever);
     kill(pid, SIGSTOP);
     STR("CLD_STOPPED", of_child(pid, CLD_STOPPED, SIGSTOP), "as it was");
     EQ("WUNTRACED", waitpid(pid, &status, WUNTRACED), pid);
@@ -79,7 +72,7 @@ static void flags(void)
     int status;
     handle(SIGCHLD, notes, SA_SIGINFO | SA_NOCLDSTOP | SA_RESTART);
     handled = 0;
-    pid_t pid = child(pauses);
+    pid_t pid = child(waits_forever);
     kill(pid, SIGSTOP);
     EQ("stopped", waitpid(pid, &status, WUNTRACED), pid);
     kill(pid, SIGCONT);

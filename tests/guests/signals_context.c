@@ -1,8 +1,8 @@
 // What a signal leaves alone, and what its handler may change: the 128 bytes below the stack pointer, and the registers
 // with the vectors, as the context shows them.
+#include "pages.h"
 #include "tasks.h"
 #include <stdint.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 
 static char *page;
@@ -88,7 +88,7 @@ int main(void)
     EQ("below the stack pointer: a call", red_zone(SYS_getppid, page), 0);
     EQ("a fault with a handler", red_zone(0, page), 0);
     EQ("it was handled", handled, 1);
-    char *fresh = NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *fresh = private_pages(PAGE);
     EQ("a page touched first", red_zone(0, fresh), 0);
     EQ("a call that sends a signal", red_zone(SYS_kill, page), 0);
     EQ("it was handled", handled, 2);

@@ -1,14 +1,10 @@
 // Faults and their handlers: what the handler is told, mending and going on, jumping out, faults in handlers, stacks that
 // cannot be written to, and faults that are blocked or ignored.
+#include "pages.h"
 #include "tasks.h"
 #include <setjmp.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <ucontext.h>
-
-#define PAGE 4096L
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static sigjmp_buf back, outer;
 static volatile int code, trap, error, number, depth;
@@ -52,7 +48,7 @@ static void kinds(void)
     page = NEED(mmap(NULL, PAGE, PROT_READ, ANON, -1, 0));
     int fd = NEED(open("file", O_RDWR | O_CREAT, 0600));
     char *volatile beyond = NEED(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
-    char *volatile nowhere = NEED(mmap(NULL, PAGE, RW, ANON, -1, 0));
+    char *volatile nowhere = private_pages(PAGE);
     NEED(munmap(nowhere, PAGE));
     FAULTS((void)*(volatile char *)(nowhere + 7));
     told("read, nothing there", SIGSEGV, SEGV_MAPERR, 14, 4, nowhere + 7);

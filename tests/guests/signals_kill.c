@@ -11,34 +11,25 @@ static void counts(int n)
     handled++;
 }
 
-static int waits(void)
-{
-    for (;;)
-        pause();
-    return 0;
-}
-
 static int sends_to_group(void)
 {
     int status;
     NEED(setpgid(0, 0));
     handle(SIGTERM, counts, 0);
-    pid_t apart = NEED(fork());
+    pid_t apart = fork_child();
     if (apart == 0) {
-        alarm(LIMIT);
         setpgid(0, 0);
         NEED(write(ends[1], "x", 1));
-        waits();
+        waits_forever();
     }
     char byte;
     NEED(read(ends[0], &byte, 1));
     pid_t member[2];
     for (int i = 0; i < 2; i++)
-        if ((member[i] = NEED(fork())) == 0) {
-            alarm(LIMIT);
+        if ((member[i] = fork_child()) == 0) {
             signal(SIGTERM, SIG_DFL);
             NEED(write(ends[1], "x", 1));
-            waits();
+            waits_forever();
         }
     NEED(read(ends[0], &byte, 1));
     NEED(read(ends[0], &byte, 1));
@@ -58,7 +49,7 @@ static int sends_to_group(void)
 static void descriptors(void)
 {
     siginfo_t info;
-    pid_t pid = child(waits);
+    pid_t pid = child(waits_forever);
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     OK("pidfd_open", fd);
     EQ("close-on-exec", fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -114,7 +105,7 @@ int main(void)
     ERR("no such group", kill(-0x3fffffff, 0), ESRCH);
     ERR("no such signal", kill(getpid(), 65), EINVAL);
     ERR("negative", kill(getpid(), -1), EINVAL);
-    pid_t pid = child(waits);
+    pid_t pid = child(waits_forever);
     OK("a child", kill(pid, 0));
     ERR("a child, no such signal", kill(pid, 1000), EINVAL);
     OK("tgkill", syscall(SYS_tgkill, pid, pid, SIGTERM));

@@ -116,12 +116,7 @@ static void sent_along(void)
     CHECK("code and value", info.si_code == -42 && info.si_value.sival_int == 77 && info.si_pid == getpid());
     OK("any code to oneself", queueinfo(getpid(), SIGRTMIN, SI_USER, 78));
     EQ("as sent", (syscall(SYS_rt_sigtimedwait, &set, &info, NULL, 8), info.si_code), SI_USER);
-    pid_t pid = NEED(fork());
-    if (pid == 0) {
-        alarm(LIMIT);
-        for (;;)
-            pause();
-    }
+    pid_t pid = child(waits_forever);
     ERR("the kernel's code to another", queueinfo(pid, SIGRTMIN, SI_USER, 1), EPERM);
     ERR("as by tkill", queueinfo(pid, SIGRTMIN, SI_TKILL, 1), EPERM);
     ERR("no such signal", queueinfo(pid, 65, SI_QUEUE, 1), EINVAL);

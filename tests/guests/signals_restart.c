@@ -50,7 +50,7 @@ static long call(int way)
     case ACCEPT: return accept(listener, NULL, NULL) > 0 ? 1 : -1;
     case WAIT4: return wait4(waited, NULL, 0, NULL) > 0 ? 1 : -1;
     case FLOCK: return flock(lock_fd, LOCK_EX) == 0 ? 1 : -1;
-    case FUTEX: return syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0) == -1 ? -1 : 1;
+    case FUTEX: return futex(&word, FUTEX_WAIT, 0, NULL, NULL, 0) == -1 ? -1 : 1;
     case POLL: return poll(&p, 1, -1);
     case SELECT: return select(ends[0] + 1, &set, NULL, NULL, NULL);
     case EPOLL: return epoll_wait(ep, &ev, 1, -1);
@@ -88,7 +88,7 @@ static void *pokes_and_gives(void *arg)
     case WAIT4: kill(waited, SIGKILL); break;
     case FLOCK: close((int)waited); break;
     case FUTEX:
-        UNTIL(syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0) == 1);
+        UNTIL(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0) == 1);
         break;
     }
     return NULL;
@@ -109,13 +109,7 @@ static pid_t start_waited(int way)
         waited = NEED(open("lock", O_RDWR));
         NEED(flock(waited, LOCK_EX));
     } else if (way == WAIT4) {
-        fflush(stdout);
-        waited = NEED(fork());
-        if (waited == 0) {
-            alarm(LIMIT);
-            for (;;)
-                pause();
-        }
+        waited = child(waits_forever);
     }
     return waited;
 }

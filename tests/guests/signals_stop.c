@@ -3,13 +3,6 @@
 
 static int ends[2], way;
 
-static int waits(void)
-{
-    for (;;)
-        pause();
-    return 0;
-}
-
 static int stop_of(pid_t pid)
 {
     int status = 0;
@@ -45,7 +38,7 @@ static void stops(void)
 {
     char byte;
     int status;
-    pid_t pid = child(waits);
+    pid_t pid = child(waits_forever);
     for (int i = 0; i < 3; i++) {
         EQ("none yet", waitpid(pid, &status, WUNTRACED | WCONTINUED | WNOHANG), 0);
         kill(pid, SIGSTOP);
@@ -59,7 +52,7 @@ static void stops(void)
     EQ("a stopped one does not yet die", waitpid(pid, &status, WNOHANG), 0);
     kill(pid, SIGCONT);
     EQ("it does when it goes on", end_of(pid), 1000 + SIGTERM);
-    pid = child(waits);
+    pid = child(waits_forever);
     kill(pid, SIGSTOP);
     EQ("stopped", stop_of(pid), SIGSTOP);
     kill(pid, SIGKILL);
@@ -146,7 +139,7 @@ static int shell(void)
     }
     for (int i = 0; i < 3; i++) {
         signal(SIGTTOU, SIG_IGN);
-        pid = child(waits);
+        pid = child(waits_forever);
         setpgid(pid, pid);
         NEED(tcsetpgrp(pty_slave, pid));
         NEED(write(pty_master, &keys[i].key, 1));

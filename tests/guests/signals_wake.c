@@ -28,7 +28,7 @@ static void waits_epoll(void) { struct epoll_event e; epoll_wait(epoll, &e, 1, -
 static void sleeps(void) { nanosleep(&(struct timespec){100, 0}, NULL); }
 static void pauses(void) { pause(); }
 static void suspends(void) { sigset_t none; sigemptyset(&none); sigsuspend(&none); }
-static void waits_futex(void) { syscall(SYS_futex, &nobody, FUTEX_WAIT, 0, NULL, NULL, 0); }
+static void waits_futex(void) { futex(&nobody, FUTEX_WAIT, 0, NULL, NULL, 0); }
 static void waits_message(void) { struct { long type; char c; } m; (void)!msgrcv(queue, &m, 1, 0, 0); }
 static void waits_semaphore(void) { semop(semaphore, &(struct sembuf){0, -1, 0}, 1); }
 

@@ -1,8 +1,12 @@
-// A short soak: ../soak/soak.c with few rounds, whose checksums are the same at each run.
+// A short soak: ../soak with few rounds, whose checksums are the same at each run.
 // km-test: links=static-musl,dynamic-glibc
 // km-test: hosts=native,kvm
 // km-test: timeout=100
-#define SOAK_ROUNDS 200
-// A child of vfork that is killed in the monitor's code may leave a lock of its parent's held.
-#define SOAK_OPTION "without=vfork-killed"
-#include "../soak/soak.c"
+#include "../soak/soak.h"
+
+int main(int argc, char **argv)
+{
+    // A child of vfork that is killed in the monitor's code may leave a lock of its parent's held.
+    static const char *const preset[] = {"rounds=200", "without=vfork-killed", NULL};
+    return soak_main(argc, argv, preset);
+}

@@ -3,7 +3,6 @@
 #include "probe.h"
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 struct regs {
@@ -141,7 +140,7 @@ static void flags(void)
 
 int main(void)
 {
-    pages = NEED(mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    pages = private_pages(256 * PAGE);
     (void)(madvise(pages, 256 * PAGE, MADV_NOHUGEPAGE));
     registers();
     int wrong = 0;

@@ -52,19 +52,34 @@ static inline int end_of(pid_t pid)
     return got > 0 && got == pid ? end_code(status) : -1;
 }
 
+static inline pid_t fork_child(void)
+{
+    pid_t pid = NEED(fork());
+    if (pid == 0)
+        alarm(LIMIT);
+    return pid;
+}
+
 // A child that runs this and exits with what it returns. It may make checks, for its output is written before.
 static inline pid_t child(int (*run)(void))
 {
     fflush(stdout);
-    pid_t pid = NEED(fork());
+    pid_t pid = fork_child();
     if (pid == 0) {
-        alarm(LIMIT);
         check_failures = 0;
         int code = run();
         fflush(stdout);
         _exit(code ? code : check_failures ? 99 : 0);
     }
     return pid;
+}
+
+// For a child that others end.
+static inline int waits_forever(void)
+{
+    for (;;)
+        pause();
+    return 0;
 }
 
 static inline int child_end(int (*run)(void)) { return end_of(child(run)); }
@@ -91,7 +106,31 @@ static inline void *join(pthread_t t)
     return result;
 }
 
+// So many threads at a time, the first of them told 1, the next 2; the sum of what they give.
+static inline long together(void *(*run)(void *), int count)
+{
+    pthread_t t[16];
+    long sum = 0;
+    for (long i = 0; i < count; i++)
+        t[i] = thread(run, (void *)(i + 1));
+    for (int i = 0; i < count; i++)
+        sum += (long)join(t[i]);
+    return sum;
+}
+
+// For a thread that others end.
+static inline void *stays(void *arg)
+{
+    waits_forever();
+    return arg;
+}
+
 static inline pid_t tid(void) { return (pid_t)syscall(SYS_gettid); }
+
+static inline long futex(void *word, int op, unsigned value, const void *time, void *word2, unsigned value3)
+{
+    return syscall(SYS_futex, word, op, value, time, word2, value3);
+}
 
 static inline void handle(int number, void *handler, int flags)
 {

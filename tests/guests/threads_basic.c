@@ -1,8 +1,8 @@
 // Threads: results, ids, stacks, data of their own, many one after the other and many at once.
+#include "pages.h"
 #include "tasks.h"
 #include <sched.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
 static __thread int own = 7;
 static __thread char own_zero[5000];
@@ -63,15 +63,9 @@ static void basics(void)
 
 static void locals(void)
 {
-    pthread_t t[8];
-    int bad = 0;
     own = 100;
     EQ("key", pthread_key_create(&key, destroys), 0);
-    for (int i = 0; i < 8; i++)
-        t[i] = thread(uses_own, (void *)(intptr_t)(i + 1));
-    for (int i = 0; i < 8; i++)
-        bad += join(t[i]) != NULL;
-    EQ("data of their own", bad, 0);
+    EQ("data of their own", together(uses_own, 8), 0);
     EQ("mine is untouched", own, 100);
     EQ("destructors", destroyed, 36);
     EQ("delete key", pthread_key_delete(key), 0);
@@ -110,7 +104,7 @@ static void stacks(void)
     EQ("with it", pthread_create(&t, &attr, uses_stack, &sum), 0);
     join(t);
     EQ("a large frame", sum, 350);
-    char *memory = NEED(mmap(NULL, given, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *memory = private_pages(given);
     EQ("own memory", pthread_attr_setstack(&attr, memory, given), 0);
     EQ("on it", pthread_create(&t, &attr, where, &local), 0);
     join(t);

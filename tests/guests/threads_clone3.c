@@ -1,9 +1,9 @@
 // clone3: threads and processes by it, sizes of its structure, and what it refuses.
+#include "pages.h"
 #include "tasks.h"
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
 struct arguments {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
@@ -150,7 +150,7 @@ static void clears(void)
 int main(void)
 {
     tasks_begin();
-    stack = NEED(mmap(NULL, 32768, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    stack = private_pages(32768);
     if (clone3(NULL, 0) == -1 && errno == ENOSYS) {
         SKIP("clone3", "not in this kernel");
         return check_done();

@@ -1,9 +1,7 @@
 // Faults of threads: whoever touches what another has taken away gets the signal himself, with the address.
+#include "pages.h"
 #include "tasks.h"
 #include <setjmp.h>
-#include <sys/mman.h>
-
-#define PAGE 4096L
 
 static char *page;
 static int step;
@@ -11,8 +9,6 @@ static __thread sigjmp_buf back;
 static volatile pid_t fault_tid;
 static void *volatile fault_address;
 static volatile int fault_code, mend;
-
-static void *area(long size) { return NEED(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)); }
 
 static void faulted(int number, siginfo_t *info, void *context)
 {
@@ -42,7 +38,7 @@ static void faults(void)
     handle(SIGSEGV, faulted, SA_SIGINFO);
     for (int i = 0; i < 3; i++) {
         pid_t id = 0;
-        page = area(PAGE);
+        page = private_pages(PAGE);
         fault_tid = 0;
         mend = i == 0;
         step = 0;
@@ -70,7 +66,7 @@ static void *overflows(void *arg)
     pthread_attr_t attr;
     void *low;
     size_t size;
-    char *stack = area(65536);
+    char *stack = private_pages(65536);
     pthread_getattr_np(pthread_self(), &attr);
     pthread_attr_getstack(&attr, &low, &size);
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = 65536}, NULL);
@@ -80,13 +76,6 @@ static void *overflows(void *arg)
     CHECK("at the end of its stack", at < (char *)low + 65536 && at > (char *)low - 65536);
     sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
     munmap(stack, 65536);
-    return arg;
-}
-
-static void *stays(void *arg)
-{
-    for (;;)
-        pause();
     return arg;
 }
 

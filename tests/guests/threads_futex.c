@@ -1,18 +1,13 @@
 // The futex call itself: waits, wakes, moves between queues. How many wait already cannot be known, so the other side
 // repeats its call until it has met them all.
+#include "pages.h"
 #include "tasks.h"
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
 static uint32_t words[8];
 static int woken;
-
-static long futex(uint32_t *word, int op, uint32_t value, const void *time, uint32_t *word2, uint32_t value3)
-{
-    return syscall(SYS_futex, word, op, value, time, word2, value3);
-}
 
 static void *waits(void *arg)
 {
@@ -34,7 +29,7 @@ static void errors(void)
 {
     struct timespec short_time = {0, 3000000}, past = {1, 0}, bad = {0, 2000000000};
     uint32_t *word = &words[0];
-    char *p = NEED(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *p = private_pages(8192);
     NEED(munmap(p, 8192));
     ERR("another value", futex(word, FUTEX_WAIT, 1, NULL, NULL, 0), EAGAIN);
     ERR("private", futex(word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0), EAGAIN);
@@ -197,7 +192,7 @@ int main(void)
     bits();
     wake_op();
     several();
-    common = NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    common = shared_pages(PAGE);
     pid_t pid = child(other_process);
     UNTIL(futex(common, FUTEX_WAKE, 1, NULL, NULL, 0) == 1);
     __atomic_store_n(common, 17, __ATOMIC_SEQ_CST);

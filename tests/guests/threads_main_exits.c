@@ -100,13 +100,6 @@ static void signalled(void)
     pthread_exit(NULL);
 }
 
-static void *stays(void *arg)
-{
-    for (;;)
-        pause();
-    return arg;
-}
-
 // Not even a wait under a mask of all signals holds it up.
 static void *waits_masked(void *arg)
 {
@@ -134,8 +127,7 @@ static void others_stay(void)
     thread(waits_masked, NULL);
     pause_ms(1);
     thread(exits_at_once, (void *)23);
-    for (;;)
-        pause();
+    waits_forever();
 }
 
 static void main_returns(void)

@@ -1,18 +1,13 @@
 // Threads that change the common address space while others use it: all see the change at once.
+#include "pages.h"
 #include "tasks.h"
 #include <sched.h>
-#include <sys/mman.h>
 
-#define PAGE 4096L
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
 #define STORE(x, v) __atomic_store_n(&(x), v, __ATOMIC_SEQ_CST)
 
 static char *page;
 static int step, answer;
-static void *area(long size) { return NEED(mmap(NULL, size, RW, ANON, -1, 0)); }
-
 // Each in turn maps, writes, checks, splits and unmaps; what one is given no other has.
 static void *maps(void *arg)
 {
@@ -65,17 +60,6 @@ static void *allocates(void *arg)
     return (void *)bad;
 }
 
-static long all(void *(*run)(void *), int count)
-{
-    pthread_t t[16];
-    long bad = 0;
-    for (long i = 0; i < count; i++)
-        t[i] = thread(run, (void *)(i + 1));
-    for (int i = 0; i < count; i++)
-        bad += (long)join(t[i]);
-    return bad;
-}
-
 // The reader looks at the page each time it is told to; it spins, so that it is running when the page changes.
 static void *reads(void *arg)
 {
@@ -106,7 +90,7 @@ static void changes(void)
     int bad = 0, fd = NEED(open("file", O_RDWR | O_CREAT, 0600));
     NEED(unlink("file"));
     NEED(ftruncate(fd, PAGE));
-    page = area(PAGE);
+    page = private_pages(PAGE);
     STORE(step, 0);
     pthread_t t = thread(reads, NULL);
     for (int i = 1; i <= 6; i++) {
@@ -120,7 +104,7 @@ static void changes(void)
         bad += ask() != word;
         NEED(mmap(page, PAGE, RW, ANON | MAP_FIXED, -1, 0));
         bad += ask() != 0;
-        char *other = area(PAGE);
+        char *other = private_pages(PAGE);
         *(int *)other = -i;
         NEED(mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page));
         bad += ask() != -i;
@@ -147,11 +131,11 @@ static void changes(void)
 int main(void)
 {
     tasks_begin();
-    EQ("mapping and unmapping", all(maps, 6), 0);
-    page = area(64 * PAGE);
-    EQ("first touch by all", all(touches, 8), 0);
+    EQ("mapping and unmapping", together(maps, 6), 0);
+    page = private_pages(64 * PAGE);
+    EQ("first touch by all", together(touches, 8), 0);
     munmap(page, 64 * PAGE);
-    EQ("malloc", all(allocates, 8), 0);
+    EQ("malloc", together(allocates, 8), 0);
     changes();
     return check_done();
 }

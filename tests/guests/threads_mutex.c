@@ -63,24 +63,11 @@ static void *unlocks(void *arg)
     return (void *)(long)pthread_mutex_unlock(arg);
 }
 
-static void all(void *(*run)(void *), int *bad)
-{
-    pthread_t t[THREADS];
-    counter = turns = 0;
-    for (long i = 0; i < THREADS; i++)
-        t[i] = thread(run, (void *)(i + 1));
-    for (int i = 0; i < THREADS; i++) {
-        void *result = join(t[i]);
-        if (bad)
-            *bad += result != NULL;
-    }
-}
-
 static void kinds(void)
 {
     pthread_mutex_t m;
     pthread_mutexattr_t attr;
-    all(with_mutex, NULL);
+    together(with_mutex, THREADS);
     EQ("counted with a mutex", counter, THREADS * ROUNDS);
     pthread_mutex_lock(&mutex);
     EQ("trylock", join(thread(takes, NULL)), EBUSY);
@@ -104,10 +91,11 @@ static void kinds(void)
     EQ("of another", join(thread(unlocks, &m)), EPERM);
     EQ("mine", pthread_mutex_unlock(&m), 0);
     pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE);
-    all(with_spin, NULL);
+    counter = 0;
+    together(with_spin, THREADS);
     EQ("counted with a spin lock", counter, THREADS * ROUNDS);
-    int bad = 0;
-    all(with_rwlock, &bad);
+    counter = 0;
+    long bad = together(with_rwlock, THREADS);
     EQ("counted with a read-write lock", counter, THREADS * ROUNDS / 20);
     EQ("readers saw no half", bad, 0);
     pthread_rwlock_rdlock(&rwlock);

@@ -1,28 +1,23 @@
 // Names of threads, and how /proc shows threads.
+#include "files.h"
 #include "tasks.h"
-#include <dirent.h>
 #include <sys/prctl.h>
 
 enum { THREADS = 5 };
 static pthread_barrier_t named, done;
 static pid_t ids[THREADS];
 
-static const char *text_of(pid_t id, const char *file)
+static const char *of_thread(pid_t id, const char *file)
 {
     static char buf[4096];
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/%s", id, file);
-    int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof buf - 1);
-    if (fd >= 0)
-        close(fd);
-    buf[n < 0 ? 0 : n] = 0;
-    return n < 0 ? "none" : buf;
+    return text_of(path, buf, sizeof buf) ? buf : "none";
 }
 
 static const char *comm_of(pid_t id)
 {
-    char *text = (char *)text_of(id, "comm");
+    char *text = (char *)of_thread(id, "comm");
     text[strcspn(text, "\n")] = 0;
     return text;
 }
@@ -96,16 +91,16 @@ int main(void)
     // A joined thread leaves the list a moment later.
     UNTIL((mine = 0, tasks(&mine)) == THREADS + 1);
     EQ("all are listed", mine, THREADS);
-    EQ("Threads", number_after(text_of(getpid(), "status"), "\nThreads:\t"), THREADS + 1);
-    EQ("Pid of another", number_after(text_of(ids[3], "status"), "\nPid:\t"), ids[3]);
-    EQ("its Tgid", number_after(text_of(ids[3], "status"), "\nTgid:\t"), getpid());
+    EQ("Threads", number_after(of_thread(getpid(), "status"), "\nThreads:\t"), THREADS + 1);
+    EQ("Pid of another", number_after(of_thread(ids[3], "status"), "\nPid:\t"), ids[3]);
+    EQ("its Tgid", number_after(of_thread(ids[3], "status"), "\nTgid:\t"), getpid());
     snprintf(want, sizeof want, "%d (worker 3 of fiv) ", ids[3]);
-    CHECK("stat", strncmp(text_of(ids[3], "stat"), want, strlen(want)) == 0);
+    CHECK("stat", strncmp(of_thread(ids[3], "stat"), want, strlen(want)) == 0);
     snprintf(want, sizeof want, "/proc/self/task/%d/comm", ids[4]);
     int fd = open(want, O_WRONLY);
     EQ("written to /proc", write(fd, "by hand", 7), 7);
     close(fd);
-    STR("nobody's", text_of(0x3fffffff, "comm"), "none");
+    STR("nobody's", of_thread(0x3fffffff, "comm"), "none");
     pthread_barrier_wait(&done);
     static const char *const last[] = {"worker 0 of fiv", "renamed", "worker 2 of fiv", "worker 3 of fiv", "by hand"};
     for (int i = 0; i < THREADS; i++) {

@@ -9,11 +9,6 @@ static int step;
 static long counter;
 static pthread_mutex_t mutex;
 
-static long futex(unsigned *word, int op, unsigned value, const void *time, unsigned *word2, unsigned value3)
-{
-    return syscall(SYS_futex, word, op, value, time, word2, value3);
-}
-
 static int last_tid;
 
 static void *tries(void *arg)
@@ -121,16 +116,12 @@ static void *leaves_locked(void *arg)
 static void mutexes(void)
 {
     pthread_mutexattr_t attr;
-    pthread_t t[4];
     pthread_mutexattr_init(&attr);
     EQ("PTHREAD_PRIO_INHERIT", pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT), 0);
     EQ("robust, too", pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), 0);
     EQ("mutex", pthread_mutex_init(&mutex, &attr), 0);
     counter = 0;
-    for (int i = 0; i < 4; i++)
-        t[i] = thread(with_mutex, NULL);
-    for (int i = 0; i < 4; i++)
-        join(t[i]);
+    together(with_mutex, 4);
     EQ("counted", counter, 800);
     join(thread(leaves_locked, NULL));
     EQ("its owner is dead", pthread_mutex_lock(&mutex), EOWNERDEAD);

@@ -1,7 +1,7 @@
 // Robust mutexes: one whose owner ends is found again by the next, in the same process and in another.
+#include "pages.h"
 #include "tasks.h"
 #include <linux/futex.h>
-#include <sys/mman.h>
 
 static struct common {
     pthread_mutex_t mutex;
@@ -125,8 +125,8 @@ int main(int argc, char **argv)
         return !strcmp(argv[1], "exit") ? 4 : 5;
     tasks_begin();
     NEED(pipe(ends));
-    common = NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    bare = NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    common = shared_pages(PAGE);
+    bare = shared_pages(PAGE);
     threads();
     processes();
     pid_t pid = child(registers);

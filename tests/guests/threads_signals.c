@@ -156,7 +156,7 @@ static void *in_call(void *arg)
     case 1: r = poll(&p, 1, -1); break;
     case 2: r = epoll_wait(ep, &ev, 1, -1); break;
     case 3: r = nanosleep(&(struct timespec){1000, 0}, NULL); break;
-    case 4: r = syscall(SYS_futex, &none, FUTEX_WAIT, 0, &(struct timespec){1000, 0}, NULL, 0); break;
+    case 4: r = futex(&none, FUTEX_WAIT, 0, &(struct timespec){1000, 0}, NULL, 0); break;
     case 5: r = pause(); break;
     }
     int error = r == -1 ? errno : 0;

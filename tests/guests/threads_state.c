@@ -1,9 +1,9 @@
 // The call clone itself: what a new thread finds in its registers, what is stored where, and which flags go together.
+#include "pages.h"
 #include "tasks.h"
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 
@@ -47,7 +47,7 @@ static void wait_cleared(void)
 {
     uint32_t value;
     while ((value = cleared))
-        syscall(SYS_futex, &cleared, FUTEX_WAIT, value, NULL, NULL, 0);
+        futex((void *)&cleared, FUTEX_WAIT, value, NULL, NULL, 0);
 }
 
 static void threads(void)
@@ -162,7 +162,7 @@ static void processes(void)
 int main(void)
 {
     tasks_begin();
-    stack = NEED(mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    stack = private_pages(65536);
     threads();
     without_settls();
     errors();

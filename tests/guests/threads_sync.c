@@ -1,7 +1,7 @@
 // Meetings of threads: conditions, barriers, semaphores, once; also between processes.
+#include "pages.h"
 #include "tasks.h"
 #include <semaphore.h>
-#include <sys/mman.h>
 
 enum { THREADS = 4 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -160,7 +160,7 @@ static void processes(void)
 {
     pthread_mutexattr_t mattr;
     pthread_condattr_t cattr;
-    common = NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    common = shared_pages(PAGE);
     pthread_mutexattr_init(&mattr);
     pthread_condattr_init(&cattr);
     EQ("shared", pthread_mutexattr_setpshared(&mattr, PTHREAD_PROCESS_SHARED), 0);

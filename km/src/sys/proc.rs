@@ -1,133 +1,12 @@
-//! The monitor's own process: limits, auxiliary vector, name, end.
+//! The monitor's own process: descriptors, limits, auxiliary vector, name, end.
 
-use std::ffi::CStr;
+mod files;
+mod limit;
+
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use std::sync::{Mutex, PoisonError};
-
-use crate::errno::Errno;
-
-/// Soft and hard limit of a resource (`getrlimit(2)`).
-#[derive(Debug, Clone, Copy)]
-pub struct Limit {
-    pub soft: u64,
-    pub hard: u64,
-}
-
-/// The limit on open files.
-///
-/// # Errors
-///
-/// From `getrlimit(2)`.
-pub fn open_file_limit() -> io::Result<Limit> {
-    limit(libc::RLIMIT_NOFILE)
-}
-
-fn limit(resource: libc::__rlimit_resource_t) -> io::Result<Limit> {
-    let mut value = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `value` is valid for writes of one rlimit.
-    if unsafe { libc::getrlimit(resource, &raw mut value) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(Limit {
-        soft: value.rlim_cur,
-        hard: value.rlim_max,
-    })
-}
-
-/// Raises the soft limit on open files to `soft` while `work` runs.
-///
-/// # Errors
-///
-/// From `setrlimit(2)`, or of `work`.
-pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = open_file_limit()?;
-    if soft <= before.soft {
-        return work();
-    }
-    set_limit(Limit { soft, ..before })?;
-    let result = work();
-    set_limit(before)?;
-    result
-}
-
-/// Sets the soft limit on open files. The hard one is not lowered to `hard`,
-/// but where the host would not allow that much, nothing is changed.
-///
-/// # Errors
-///
-/// From `setrlimit(2)`: EPERM beyond what the host allows.
-pub fn set_open_file_limit(soft: u64, hard: u64) -> io::Result<()> {
-    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = open_file_limit()?;
-    set_limit(Limit {
-        soft,
-        hard: hard.max(before.hard),
-    })
-}
-
-/// Held while the limit on open files is not what the payload set.
-static OPEN_FILES: Mutex<()> = Mutex::new(());
-
-fn set_limit(limit: Limit) -> io::Result<()> {
-    let value = libc::rlimit {
-        rlim_cur: limit.soft,
-        rlim_max: limit.hard,
-    };
-    // SAFETY: `value` is valid for reads of one rlimit.
-    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const value) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Duplicates `fd` to the lowest free number of at least `lowest`,
-/// close-on-exec.
-///
-/// # Errors
-///
-/// From `fcntl(F_DUPFD_CLOEXEC)`.
-pub fn duplicate_at_least(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {
-    // SAFETY: F_DUPFD_CLOEXEC takes an int and makes a new descriptor.
-    let new = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) };
-    if new < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `new` was just made and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(new) })
-}
-
-/// Closes all descriptors in `range` that are not in `keep`, in a forked
-/// child: what owns them there is never dropped.
-pub fn close_all_but(range: &std::ops::Range<i32>, keep: &std::collections::HashSet<i32>) {
-    let mut keep: Vec<i32> = keep
-        .iter()
-        .copied()
-        .filter(|fd| range.contains(fd))
-        .collect();
-    keep.push(range.end);
-    keep.sort_unstable();
-    let mut start = range.start;
-    for kept in keep {
-        if start < kept {
-            // SAFETY: the caller owns what is closed.
-            unsafe { libc::syscall(libc::SYS_close_range, start, kept - 1, 0) };
-        }
-        start = kept + 1;
-    }
-}
-
-/// An open descriptor of the process, by its number, for the time of a call.
-pub fn borrow_fd<'a>(number: i32) -> Option<BorrowedFd<'a>> {
-    // SAFETY: -1 is excluded. That the number may be closed by the payload at
-    // any time is nothing the kernel minds: the call gives EBADF.
-    (number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
-}
+pub use files::*;
+pub use limit::{open_file_limit, set_open_file_limit, with_open_file_limit};
 
 /// A value of the auxiliary vector the kernel gave the monitor; 0 without it.
 pub fn auxv(kind: u64) -> u64 {
@@ -161,7 +40,7 @@ pub fn vdso_image(address: u64, len: usize) -> Vec<u8> {
 }
 
 /// `personality(2)` of the process, unchanged.
-pub fn personality() -> u64 {
+fn personality() -> u64 {
     // SAFETY: 0xffffffff only asks.
     unsafe { libc::personality(0xffff_ffff) as u64 }
 }
@@ -179,21 +58,21 @@ pub fn set_thread_name(name: &[u8]) {
 /// The `prctl_mm_map` of `prctl(2)`, `PR_SET_MM_MAP`.
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]
-pub struct MemoryMap {
-    pub start_code: u64,
-    pub end_code: u64,
-    pub start_data: u64,
-    pub end_data: u64,
-    pub start_brk: u64,
-    pub brk: u64,
-    pub start_stack: u64,
-    pub arg_start: u64,
-    pub arg_end: u64,
-    pub env_start: u64,
-    pub env_end: u64,
-    pub auxv: u64,
-    pub auxv_size: u32,
-    pub exe_fd: u32,
+struct MemoryMap {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: u64,
+    auxv_size: u32,
+    exe_fd: u32,
 }
 
 /// Tells the kernel where arguments and environment lie, for
@@ -202,7 +81,7 @@ pub struct MemoryMap {
 /// # Errors
 ///
 /// From `prctl(2)`: EINVAL where the kernel has no checkpoint support.
-pub fn set_memory_map(map: &MemoryMap) -> io::Result<()> {
+fn set_memory_map(map: &MemoryMap) -> io::Result<()> {
     const PR_SET_MM: i32 = 35;
     const PR_SET_MM_MAP: u64 = 14;
     let size = size_of::<MemoryMap>() as u64;
@@ -266,28 +145,8 @@ unsafe extern "C" {
     static edata: u8;
 }
 
-/// Sends standard output and error to the file at `path`, appending.
-///
-/// # Errors
-///
-/// From `open(2)` and `dup2(2)`.
-pub fn redirect_output(path: &std::path::Path) -> io::Result<()> {
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)?;
-    for fd in [1, 2] {
-        // SAFETY: `file` is open; what the numbers stood for is closed, which
-        // nothing in the monitor relies on.
-        if unsafe { libc::dup2(file.as_raw_fd(), fd) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
-}
-
 /// End of the monitor's own heap (`sbrk(0)`).
-pub fn program_break() -> u64 {
+fn program_break() -> u64 {
     // SAFETY: an increment of 0 changes nothing.
     (unsafe { libc::sbrk(0) }) as u64
 }
@@ -336,129 +195,6 @@ pub fn random() -> [u8; 8] {
     bytes
 }
 
-/// Whether the process may execute the open file (`faccessat2(2)` with
-/// `AT_EMPTY_PATH`, effective ids).
-pub fn may_execute(file: BorrowedFd<'_>) -> bool {
-    let flags = libc::AT_EMPTY_PATH | libc::AT_EACCESS;
-    // SAFETY: the path is a NUL-terminated empty string.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_faccessat2,
-            file.as_raw_fd(),
-            c"".as_ptr(),
-            libc::X_OK,
-            flags,
-        )
-    };
-    done == 0
-}
-
-/// What `mmap` needs to know of a file.
-#[derive(Debug, Clone, Copy)]
-pub struct FileStatus {
-    pub device: u64,
-    pub inode: u64,
-    /// Open for writing.
-    pub writable: bool,
-}
-
-/// The status of an open file.
-///
-/// # Errors
-///
-/// From `fstat(2)`: EBADF.
-pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
-    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: `status` is valid for writes of one stat.
-    let (done, mode) = unsafe {
-        let done = libc::fstat(fd.as_raw_fd(), status.as_mut_ptr());
-        (done, libc::fcntl(fd.as_raw_fd(), libc::F_GETFL))
-    };
-    if done < 0 || mode < 0 {
-        return Err(io::Error::last_os_error().into());
-    }
-    // SAFETY: all bits of a stat are valid, and it was zeroed.
-    let status = unsafe { status.assume_init() };
-    let writable = mode & libc::O_ACCMODE != libc::O_RDONLY;
-    Ok(FileStatus {
-        device: status.st_dev,
-        inode: status.st_ino,
-        writable,
-    })
-}
-
-/// The name of an open file, as `/proc/PID/maps` would have it.
-pub fn file_name(fd: BorrowedFd<'_>) -> Vec<u8> {
-    use std::os::unix::ffi::OsStringExt;
-    // Not `self`: the first thread may have ended.
-    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
-    std::fs::read_link(link).map_or_else(|_| Vec::new(), |path| path.into_os_string().into_vec())
-}
-
-/// Whether the file lies on a file system mounted `noexec`.
-pub fn is_on_noexec(fd: BorrowedFd<'_>) -> bool {
-    let mut status = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: `status` is valid for writes of one statvfs, all bits of which
-    // are valid values.
-    let (done, flags) = unsafe {
-        let done = libc::fstatvfs(fd.as_raw_fd(), status.as_mut_ptr());
-        (done, status.assume_init().f_flag)
-    };
-    done == 0 && flags & libc::ST_NOEXEC != 0
-}
-
-/// The kind of a file: `S_IFREG` and its like.
-///
-/// # Errors
-///
-/// From `fstat(2)`.
-pub fn file_kind(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: `status` is valid for writes of one stat, all bits of which are
-    // valid values.
-    let (done, mode) = unsafe {
-        let done = libc::fstat(fd.as_raw_fd(), status.as_mut_ptr());
-        (done, status.assume_init().st_mode)
-    };
-    if done < 0 {
-        return Err(io::Error::last_os_error().into());
-    }
-    Ok(mode & libc::S_IFMT)
-}
-
-/// Whether a file is of a kind that programs map. KVM's are of no kind, as all
-/// that the kernel gives a descriptor but no name (`anon_inode_getfile()`).
-///
-/// # Errors
-///
-/// From `fstat(2)`.
-pub fn can_be_mapped(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
-    Ok(file_kind(fd)? != 0)
-}
-
-/// The root of `/proc`, to be looked up from wherever the payload goes.
-pub fn proc_root() -> io::Result<OwnedFd> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_CLOEXEC | libc::O_DIRECTORY);
-    Ok(options.open("/proc")?.into())
-}
-
-/// Whether the file is of `/proc`.
-pub fn is_on_procfs(fd: BorrowedFd<'_>) -> bool {
-    const PROC_SUPER_MAGIC: i64 = 0x9fa0;
-    let mut status = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: `status` is valid for writes of one statfs, all bits of which
-    // are valid values.
-    let (done, kind) = unsafe {
-        let done = libc::fstatfs(fd.as_raw_fd(), status.as_mut_ptr());
-        (done, status.assume_init().f_type)
-    };
-    done == 0 && kind == PROC_SUPER_MAGIC
-}
-
 /// The calling thread's id.
 pub fn thread_id() -> i32 {
     // SAFETY: gettid has no preconditions.
@@ -490,109 +226,4 @@ pub fn cpu_and_node() -> (u32, u32) {
 unsafe extern "C" {
     /// `getcpu(3)` of the C library, which asks the vDSO.
     fn getcpu(cpu: *mut u32, node: *mut u32) -> i32;
-}
-
-/// An anonymous file with `content`, for a descriptor of the payload's.
-///
-/// # Errors
-///
-/// From `memfd_create(2)` and `write(2)`.
-pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, Errno> {
-    use std::io::{Seek, Write};
-    // SAFETY: `name` is NUL-terminated.
-    let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error().into());
-    }
-    // SAFETY: the descriptor is new and nothing else owns it.
-    let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    file.write_all(content)?;
-    file.rewind()?;
-    Ok(file.into())
-}
-
-/// An anonymous file with `content` that nobody can change any more.
-///
-/// # Errors
-///
-/// From `memfd_create(2)`, `write(2)` and `fcntl(2)`.
-pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
-    let file = memory_file(name, content, libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC)?;
-    // SAFETY: F_ADD_SEALS takes an int.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
-        return Err(io::Error::last_os_error().into());
-    }
-    // Until now another thread of the payload could reach it.
-    if sealed_content(file.try_clone()?)? != content {
-        return Err(Errno::EBUSY);
-    }
-    Ok(file)
-}
-
-const SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-
-/// The content of a file made by [`sealed_file`].
-///
-/// # Errors
-///
-/// EINVAL where it is another file; from `read(2)`.
-pub fn sealed_content(file: OwnedFd) -> Result<Vec<u8>, Errno> {
-    use std::io::{Read, Seek};
-    // SAFETY: F_GET_SEALS takes no argument.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) } != SEALS {
-        return Err(Errno::EINVAL);
-    }
-    let mut content = Vec::new();
-    let mut file = std::fs::File::from(file);
-    file.rewind()?;
-    file.read_to_end(&mut content)?;
-    Ok(content)
-}
-
-/// Whether a program that is executed gets the descriptor `fd`, or not.
-pub fn set_inherited(fd: i32, inherited: bool) {
-    let flags = if inherited { 0 } else { libc::FD_CLOEXEC };
-    // SAFETY: F_SETFD takes an int; a number that is not open gives EBADF.
-    unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
-}
-
-/// Whether `fd` is open.
-pub fn is_open(fd: i32) -> bool {
-    // SAFETY: F_GETFD takes no argument.
-    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
-}
-
-/// Whether a program that is executed gets the descriptor `fd`.
-pub fn is_inherited(fd: i32) -> bool {
-    // SAFETY: F_GETFD takes no argument.
-    unsafe { libc::fcntl(fd, libc::F_GETFD) & libc::FD_CLOEXEC == 0 }
-}
-
-/// Takes over descriptor `fd`, which the program that executed this one left
-/// open for it.
-///
-/// # Errors
-///
-/// EBADF where it is not open.
-pub fn take_inherited(fd: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: F_SETFD takes an int.
-    if fd < 0 || unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
-        return Err(Errno::EBADF);
-    }
-    // SAFETY: it is open, and the caller takes each number once.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// The monitor's own program file.
-///
-/// # Errors
-///
-/// From `open(2)`.
-pub fn own_image() -> io::Result<OwnedFd> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_CLOEXEC);
-    Ok(options.open("/proc/self/exe")?.into())
 }

@@ -250,35 +250,12 @@ pub fn is_ignored(signal: i32) -> bool {
 
 /// Sets the calling thread's mask to the payload's, and says what it was.
 pub fn set_mask(mask: u64) -> u64 {
-    let new = mask & !OWN;
-    let mut old = 0u64;
-    // SAFETY: both point to eight bytes.
-    unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const new,
-            &raw mut old,
-            SET,
-        )
-    };
-    old
+    exchange_mask(Some(mask & !OWN))
 }
 
 /// The calling thread's mask.
 pub fn mask() -> u64 {
-    let mut old = 0u64;
-    // SAFETY: `old` is valid for writes of eight bytes.
-    unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            ptr::null::<u64>(),
-            &raw mut old,
-            SET,
-        )
-    };
-    old
+    exchange_mask(None)
 }
 
 /// Blocks all signals of the calling thread but the monitor's own.
@@ -289,17 +266,24 @@ pub fn block_all() {
 /// Blocks the monitor's own signals as well, while nothing can fault:
 /// [`block_all`] lets them in again.
 pub fn block_own() {
-    let all = u64::MAX;
-    // SAFETY: `all` is eight bytes; nothing is asked back.
+    exchange_mask(Some(u64::MAX));
+}
+
+/// Sets the calling thread's mask if `new` is given; the old one.
+fn exchange_mask(new: Option<u64>) -> u64 {
+    let mut old = 0u64;
+    // SAFETY: the new mask is eight bytes or none, and `old` is valid for
+    // writes of as many.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             libc::SIG_SETMASK,
-            &raw const all,
-            ptr::null::<u64>(),
+            new.as_ref().map_or(ptr::null(), ptr::from_ref),
+            &raw mut old,
             SET,
         )
     };
+    old
 }
 
 /// What a kick carries, so that it is not taken for a signal of the

@@ -5,7 +5,7 @@
 //! and the memory calls ask for them. So is the hard limit on open files: the
 //! monitor's own descriptors lie above the soft one.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -70,19 +70,20 @@ impl AddressLimits {
     /// From `prlimit64`.
     pub fn inherit() -> Result<AddressLimits, Errno> {
         Ok(AddressLimits::new(Limits {
-            address_space: of_host(libc::RLIMIT_AS)?,
-            data: of_host(libc::RLIMIT_DATA)?,
-            stack: of_host(libc::RLIMIT_STACK)?,
-            open_files: of_host(libc::RLIMIT_NOFILE)?,
+            address_space: of_host(SELF, libc::RLIMIT_AS)?,
+            data: of_host(SELF, libc::RLIMIT_DATA)?,
+            stack: of_host(SELF, libc::RLIMIT_STACK)?,
+            open_files: of_host(SELF, libc::RLIMIT_NOFILE)?,
         }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Limits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of them, as of now.
     pub fn all(&self) -> Limits {
-        *self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.lock()
     }
 
     /// The soft limits, as the address space knows them.
@@ -97,28 +98,17 @@ impl AddressLimits {
 
     /// Follows the host's soft limit on open files.
     fn follow_open_files(&self, host: Limit) {
-        let mut limits = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        limits.open_files.soft = host.soft;
+        self.lock().open_files.soft = host.soft;
     }
 
     /// Puts the limit on open files back, which the host did not take.
     fn restore_open_files(&self, old: Limit) {
-        let mut limits = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        limits.open_files = old;
+        self.lock().open_files = old;
     }
 
     /// Sets a limit if `new` is given; the old one.
     fn exchange(&self, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
-        let mut limits = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut limits = self.lock();
         let limit = match resource {
             Kept::AddressSpace => &mut limits.address_space,
             Kept::Data => &mut limits.data,
@@ -158,9 +148,12 @@ fn kept(resource: i32) -> Option<Kept> {
     }
 }
 
-fn of_host(resource: u32) -> Result<Limit, Errno> {
+/// The running process, as `prlimit64` names it.
+const SELF: i32 = 0;
+
+fn of_host(pid: i32, resource: u32) -> Result<Limit, Errno> {
     let mut limit = [Limit::NONE];
-    let args = HostArgs::new([0, u64::from(resource), 0, pointer_to(&mut limit)]);
+    let args = HostArgs::new([pid as u64, resource.into(), 0, pointer_to(&mut limit)]);
     own_syscall(libc::SYS_prlimit64, &args)?;
     let [limit] = limit;
     Ok(limit)
@@ -231,11 +224,7 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
 /// one would bind its monitor's descriptors.
 fn limit_files_of(call: &mut Call<'_>, pid: i32) -> Result<u64, Errno> {
     let new: Limit = call.memory().read_value(call.arg(2))?;
-    let mut limit = [Limit::NONE];
-    let resource = u64::from(libc::RLIMIT_NOFILE);
-    let args = HostArgs::new([pid as u64, resource, 0, pointer_to(&mut limit)]);
-    own_syscall(libc::SYS_prlimit64, &args)?;
-    let [now] = limit;
+    let now = of_host(pid, libc::RLIMIT_NOFILE)?;
     if new.hard != now.hard {
         return Err(Errno::EPERM);
     }
@@ -247,7 +236,7 @@ fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, 
     let limits = &call.process.limits;
     if let Kept::OpenFiles = resource {
         // Another process may have set it.
-        limits.follow_open_files(of_host(libc::RLIMIT_NOFILE)?);
+        limits.follow_open_files(of_host(SELF, libc::RLIMIT_NOFILE)?);
     }
     let old = limits.exchange(resource, new)?;
     if let (Kept::OpenFiles, Some(new)) = (resource, new)
@@ -287,10 +276,10 @@ mod tests {
             hard: limits.all().address_space.hard,
         };
         let before = limits.exchange(Kept::AddressSpace, Some(lower));
-        assert_eq!(before, of_host(libc::RLIMIT_AS));
+        assert_eq!(before, of_host(SELF, libc::RLIMIT_AS));
         assert_eq!(limits.in_bytes().total, 1 << 20);
         assert_eq!(
-            of_host(libc::RLIMIT_AS),
+            of_host(SELF, libc::RLIMIT_AS),
             before,
             "the host's own is as it was"
         );
@@ -299,6 +288,6 @@ mod tests {
             limits.exchange(Kept::Data, Some(crossed)),
             Err(Errno::EINVAL)
         );
-        assert_eq!(Ok(limits.all().data), of_host(libc::RLIMIT_DATA));
+        assert_eq!(Ok(limits.all().data), of_host(SELF, libc::RLIMIT_DATA));
     }
 }

@@ -56,15 +56,7 @@ impl Level {
 impl Row {
     /// A call that goes to the host as it is.
     pub const fn proxy(number: u16, name: &'static str, args: &'static [Arg], ret: Ret) -> Row {
-        Row {
-            number,
-            name,
-            args,
-            ret,
-            action: Action::Proxy,
-            level: Level::Full,
-            note: "",
-        }
+        Row::full(number, name, args, ret, Action::Proxy)
     }
 
     /// A call with code of its own.
@@ -75,12 +67,22 @@ impl Row {
         ret: Ret,
         handler: fn(&mut Call<'_>) -> Outcome,
     ) -> Row {
+        Row::full(number, name, args, ret, Action::Handle(handler))
+    }
+
+    const fn full(
+        number: u16,
+        name: &'static str,
+        args: &'static [Arg],
+        ret: Ret,
+        action: Action,
+    ) -> Row {
         Row {
             number,
             name,
             args,
             ret,
-            action: Action::Handle(handler),
+            action,
             level: Level::Full,
             note: "",
         }

@@ -169,10 +169,7 @@ impl Vcpu {
     ///
     /// From KVM.
     pub fn context(&self) -> Result<Context, VcpuError> {
-        let sregs = self
-            .fd
-            .get_sregs()
-            .map_err(refused("to tell control registers"))?;
+        let sregs = sregs_of(&self.fd)?;
         Ok(Context {
             registers: self.registers,
             fs_base: sregs.fs.base,
@@ -228,10 +225,7 @@ impl Vcpu {
     ///
     /// From KVM.
     pub fn segment_base(&self, fs: bool) -> Result<u64, VcpuError> {
-        let sregs = self
-            .fd
-            .get_sregs()
-            .map_err(refused("to tell control registers"))?;
+        let sregs = sregs_of(&self.fd)?;
         Ok(if fs { sregs.fs.base } else { sregs.gs.base })
     }
 
@@ -293,10 +287,7 @@ impl Vcpu {
         // Registers that do not change flush nothing: global pages, which no
         // table uses, are turned on and off.
         const CR4_PGE: u64 = 1 << 7;
-        let sregs = self
-            .fd
-            .get_sregs()
-            .map_err(refused("to tell control registers"))?;
+        let sregs = sregs_of(&self.fd)?;
         let mut other = sregs;
         other.cr4 ^= CR4_PGE;
         for sregs in [other, sregs] {
@@ -542,6 +533,10 @@ fn sanitised(registers: Registers) -> Registers {
     }
 }
 
+fn sregs_of(fd: &VcpuFd) -> Result<kvm_sregs, VcpuError> {
+    fd.get_sregs().map_err(refused("to tell control registers"))
+}
+
 fn initial_sregs(
     fd: &VcpuFd,
     vm: &Vm,
@@ -560,9 +555,7 @@ fn initial_sregs(
     const EFER: u64 = 1 | 1 << 8 | 1 << 10 | 1 << 11;
 
     let features = vm.features();
-    let mut sregs = fd
-        .get_sregs()
-        .map_err(refused("to tell control registers"))?;
+    let mut sregs = sregs_of(fd)?;
     sregs.cr0 = CR0;
     sregs.cr3 = root;
     sregs.cr4 = CR4;

@@ -55,17 +55,7 @@ impl Reservation {
     }
 
     fn move_mapping(&self, old: &Range<u64>, new: &Range<u64>) -> Result<(), Errno> {
-        let (from, len) = self.at(old)?;
-        let (to, _) = self.at(new)?;
-        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
-        // SAFETY: both ranges are inside the reservation, and stay mapped.
-        let moved = unsafe { libc::mremap(from, len, len, flags, to) };
-        if moved == libc::MAP_FAILED {
-            let error = last();
-            self.mend(new);
-            return Err(error);
-        }
-        Ok(())
+        self.replace(old, new, libc::MREMAP_DONTUNMAP)
     }
 
     /// Replaces `new` by another view of the shared mapping at `old`.
@@ -74,13 +64,19 @@ impl Reservation {
     ///
     /// From `mremap(2)`.
     pub fn duplicate(&self, old: u64, new: &Range<u64>) -> Result<(), Errno> {
-        let (from, _) = self.at(&(old..old))?;
+        self.replace(&(old..old), new, 0)
+    }
+
+    /// Replaces `new` by what is at `old`, which must stay mapped: `how` says
+    /// so, or its length is zero.
+    fn replace(&self, old: &Range<u64>, new: &Range<u64>, how: i32) -> Result<(), Errno> {
+        let (from, old_len) = self.at(old)?;
         let (to, len) = self.at(new)?;
-        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // SAFETY: both ranges are inside the reservation; an old length of
-        // zero leaves the old mapping as it is.
-        let made = unsafe { libc::mremap(from, 0, len, flags, to) };
-        if made == libc::MAP_FAILED {
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | how;
+        // SAFETY: both ranges are inside the reservation, and stay mapped: an
+        // old length of zero leaves the old mapping as it is.
+        let placed = unsafe { libc::mremap(from, old_len, len, flags, to) };
+        if placed == libc::MAP_FAILED {
             let error = last();
             self.mend(new);
             return Err(error);

@@ -139,13 +139,9 @@ pub fn mlockall(call: &mut Call<'_>) -> Outcome {
         }
         let mut space = call.process.space();
         if flags & libc::MCL_CURRENT != 0 {
-            let all: Vec<_> = space
-                .mappings()
-                .iter()
-                .filter(|(_, mapping)| mapping.kind != Kind::Vvar && !mapping.prot.is_empty())
-                .map(|(range, _)| range)
-                .collect();
-            for range in all {
+            let lockable =
+                |mapping: &Mapping| mapping.kind != Kind::Vvar && !mapping.prot.is_empty();
+            for range in ranges_where(&space, lockable) {
                 let physical = space.physical_range(&range)?;
                 space.reservation().lock(&physical, ON_FAULT)?;
                 space.update_mappings(&range, |mapping| mapping.flags |= MapFlags::LOCKED);
@@ -166,13 +162,8 @@ pub fn mlockall(call: &mut Call<'_>) -> Outcome {
 pub fn munlockall(call: &mut Call<'_>) -> Outcome {
     let unlock = || {
         let mut space = call.process.space();
-        let all: Vec<_> = space
-            .mappings()
-            .iter()
-            .filter(|(_, mapping)| mapping.flags.contains(MapFlags::LOCKED))
-            .map(|(range, _)| range)
-            .collect();
-        for range in all {
+        let locked = |mapping: &Mapping| mapping.flags.contains(MapFlags::LOCKED);
+        for range in ranges_where(&space, locked) {
             let physical = space.physical_range(&range)?;
             space.reservation().unlock(&physical)?;
             space.update_mappings(&range, |mapping| mapping.flags -= MapFlags::LOCKED);
@@ -181,4 +172,12 @@ pub fn munlockall(call: &mut Call<'_>) -> Outcome {
         Ok(0)
     };
     unlock().into()
+}
+
+fn ranges_where(space: &AddressSpace, wanted: impl Fn(&Mapping) -> bool) -> Vec<Range<u64>> {
+    let mappings = space.mappings().iter();
+    mappings
+        .filter(|(_, mapping)| wanted(mapping))
+        .map(|(range, _)| range)
+        .collect()
 }

@@ -4,7 +4,7 @@
 //!
 //!     soak [--native] [--minutes N] [--seed N] [--sample N] [--hold] PROGRAM [OPTION...]
 //!
-//! The program is `tests/soak/soak.c`, which takes the options. With `--hold`
+//! The program is `tests/soak`, which takes the options. With `--hold`
 //! a run that hangs is left for a debugger. The exit status is 1 on a leak, a
 //! hang or a wrong checksum.
 

@@ -1,7 +1,9 @@
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::sys::copy::{self, HostPtr};
+use crate::sys::proc::memory_file;
 
 const P: u64 = PAGE as u64;
 const RW: i32 = libc::PROT_READ | libc::PROT_WRITE;
@@ -68,12 +70,8 @@ fn anonymous_memory_grows_and_moves_as_several_mappings() {
 fn shared_memory_grows_into_a_second_view() {
     catch_faults();
     let memory = reservation();
-    let file = tempfile();
-    file.set_len(6 * P).unwrap();
-    let backing = Backing::File {
-        fd: std::os::fd::AsFd::as_fd(&file),
-        offset: 0,
-    };
+    let file = file_of_six_pages();
+    let backing = whole(&file);
     memory
         .map(&(P..3 * P), RW, libc::MAP_SHARED, backing)
         .unwrap();
@@ -93,12 +91,8 @@ fn shared_memory_grows_into_a_second_view() {
 fn a_private_file_mapping_grows_with_its_changes() {
     catch_faults();
     let memory = reservation();
-    let file = tempfile();
-    file.set_len(6 * P).unwrap();
-    let backing = Backing::File {
-        fd: std::os::fd::AsFd::as_fd(&file),
-        offset: 0,
-    };
+    let file = file_of_six_pages();
+    let backing = whole(&file);
     memory
         .map(&(10 * P..16 * P), RW, libc::MAP_SHARED, backing)
         .unwrap();
@@ -135,11 +129,9 @@ fn there_is_never_a_hole() {
     let memory = reservation();
     let inside = memory.base()..memory.base() + (1 << 30);
     let done = AtomicBool::new(false);
-    let (file, flags) = (tempfile(), libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    let backing = Backing::File {
-        fd: std::os::fd::AsFd::as_fd(&file),
-        offset: 0,
-    };
+    let file = file_of_six_pages();
+    let backing = whole(&file);
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     std::thread::scope(|threads| {
         let other = threads.spawn(|| {
             let mut strays = 0;
@@ -174,11 +166,13 @@ fn there_is_never_a_hole() {
     });
 }
 
-fn tempfile() -> std::fs::File {
-    // SAFETY: the name is a C string, and the descriptor is new.
-    unsafe {
-        let fd = libc::memfd_create(c"test".as_ptr(), libc::MFD_CLOEXEC);
-        assert!(fd >= 0);
-        std::os::fd::FromRawFd::from_raw_fd(fd)
+fn file_of_six_pages() -> OwnedFd {
+    memory_file(c"test", &[0; 6 * PAGE], libc::MFD_CLOEXEC).expect("a file")
+}
+
+fn whole(file: &OwnedFd) -> Backing<'_> {
+    Backing::File {
+        fd: file.as_fd(),
+        offset: 0,
     }
 }

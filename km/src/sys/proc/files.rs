@@ -1,0 +1,294 @@
+//! Descriptors, and the files they stand for.
+
+use std::ffi::CStr;
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::errno::Errno;
+
+/// Duplicates `fd` to the lowest free number of at least `lowest`,
+/// close-on-exec.
+///
+/// # Errors
+///
+/// From `fcntl(F_DUPFD_CLOEXEC)`.
+pub fn duplicate_at_least(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an int and makes a new descriptor.
+    let new = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) };
+    if new < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `new` was just made and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// Closes all descriptors in `range` that are not in `keep`, in a forked
+/// child: what owns them there is never dropped.
+pub fn close_all_but<'a>(range: &Range<i32>, keep: impl IntoIterator<Item = &'a i32>) {
+    let mut keep: Vec<i32> = keep.into_iter().copied().collect();
+    keep.retain(|fd| range.contains(fd));
+    keep.sort_unstable();
+    let mut start = range.start;
+    for kept in keep.into_iter().chain([range.end]) {
+        if start < kept {
+            // SAFETY: the caller owns what is closed.
+            unsafe { libc::syscall(libc::SYS_close_range, start, kept - 1, 0) };
+        }
+        start = kept + 1;
+    }
+}
+
+/// An open descriptor of the process, by its number, for the time of a call.
+pub fn borrow_fd<'a>(number: i32) -> Option<BorrowedFd<'a>> {
+    // SAFETY: -1 is excluded. That the number may be closed by the payload at
+    // any time is nothing the kernel minds: the call gives EBADF.
+    (number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// Whether a program that is executed gets the descriptor `fd`, or not.
+pub fn set_inherited(fd: i32, inherited: bool) {
+    let flags = if inherited { 0 } else { libc::FD_CLOEXEC };
+    // SAFETY: F_SETFD takes an int; a number that is not open gives EBADF.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
+}
+
+/// Whether `fd` is open.
+pub fn is_open(fd: i32) -> bool {
+    // SAFETY: F_GETFD takes no argument.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// Whether a program that is executed gets the descriptor `fd`.
+pub fn is_inherited(fd: i32) -> bool {
+    // SAFETY: F_GETFD takes no argument.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) & libc::FD_CLOEXEC == 0 }
+}
+
+/// Takes over descriptor `fd`, which the program that executed this one left
+/// open for it.
+///
+/// # Errors
+///
+/// EBADF where it is not open.
+pub fn take_inherited(fd: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: F_SETFD takes an int.
+    if fd < 0 || unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: it is open, and the caller takes each number once.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends standard output and error to the file at `path`, appending.
+///
+/// # Errors
+///
+/// From `open(2)` and `dup2(2)`.
+pub fn redirect_output(path: &std::path::Path) -> io::Result<()> {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)?;
+    for fd in [1, 2] {
+        // SAFETY: `file` is open; what the numbers stood for is closed, which
+        // nothing in the monitor relies on.
+        if unsafe { libc::dup2(file.as_raw_fd(), fd) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the process may execute the open file (`faccessat2(2)` with
+/// `AT_EMPTY_PATH`, effective ids).
+pub fn may_execute(file: BorrowedFd<'_>) -> bool {
+    let flags = libc::AT_EMPTY_PATH | libc::AT_EACCESS;
+    // SAFETY: the path is a NUL-terminated empty string.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_faccessat2,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::X_OK,
+            flags,
+        )
+    };
+    done == 0
+}
+
+/// What `mmap` needs to know of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct FileStatus {
+    pub device: u64,
+    pub inode: u64,
+    /// Open for writing.
+    pub writable: bool,
+}
+
+/// The status of an open file.
+///
+/// # Errors
+///
+/// From `fstat(2)`: EBADF.
+pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
+    let status = status(fd)?;
+    // SAFETY: F_GETFL takes no argument.
+    let mode = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    if mode < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(FileStatus {
+        device: status.st_dev,
+        inode: status.st_ino,
+        writable: mode & libc::O_ACCMODE != libc::O_RDONLY,
+    })
+}
+
+/// The kind of a file: `S_IFREG` and its like.
+///
+/// # Errors
+///
+/// From `fstat(2)`.
+pub fn file_kind(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    Ok(status(fd)?.st_mode & libc::S_IFMT)
+}
+
+fn status(fd: BorrowedFd<'_>) -> Result<libc::stat, Errno> {
+    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` is valid for writes of one stat, all bits of which are
+    // valid values.
+    let (done, status) = unsafe {
+        let done = libc::fstat(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, status.assume_init())
+    };
+    match done {
+        0 => Ok(status),
+        _ => Err(io::Error::last_os_error().into()),
+    }
+}
+
+/// Whether the file lies on a file system mounted `noexec`.
+pub fn is_on_noexec(fd: BorrowedFd<'_>) -> bool {
+    let mut status = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: `status` is valid for writes of one statvfs, all bits of which
+    // are valid values.
+    let (done, flags) = unsafe {
+        let done = libc::fstatvfs(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, status.assume_init().f_flag)
+    };
+    done == 0 && flags & libc::ST_NOEXEC != 0
+}
+
+/// Whether a file is of a kind that programs map. KVM's are of no kind, as all
+/// that the kernel gives a descriptor but no name (`anon_inode_getfile()`).
+///
+/// # Errors
+///
+/// From `fstat(2)`.
+pub fn can_be_mapped(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    Ok(file_kind(fd)? != 0)
+}
+
+/// Whether the file is of `/proc`.
+pub fn is_on_procfs(fd: BorrowedFd<'_>) -> bool {
+    let mut status = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: `status` is valid for writes of one statfs, all bits of which
+    // are valid values.
+    let (done, kind) = unsafe {
+        let done = libc::fstatfs(fd.as_raw_fd(), status.as_mut_ptr());
+        (done, status.assume_init().f_type)
+    };
+    done == 0 && kind == libc::PROC_SUPER_MAGIC
+}
+
+/// The name of an open file, as `/proc/PID/maps` would have it.
+pub fn file_name(fd: BorrowedFd<'_>) -> Vec<u8> {
+    use std::os::unix::ffi::OsStringExt;
+    // Not `self`: the first thread may have ended.
+    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
+    std::fs::read_link(link).map_or_else(|_| Vec::new(), |path| path.into_os_string().into_vec())
+}
+
+/// The monitor's own program file.
+///
+/// # Errors
+///
+/// From `open(2)`.
+pub fn own_image() -> io::Result<OwnedFd> {
+    open_path("/proc/self/exe", libc::O_CLOEXEC)
+}
+
+/// The root of `/proc`, to be looked up from wherever the payload goes.
+///
+/// # Errors
+///
+/// From `open(2)`.
+pub fn proc_root() -> io::Result<OwnedFd> {
+    open_path("/proc", libc::O_CLOEXEC | libc::O_DIRECTORY)
+}
+
+/// Holds the place of a file, without the right to read it.
+fn open_path(path: &str, flags: i32) -> io::Result<OwnedFd> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_PATH | flags);
+    Ok(options.open(path)?.into())
+}
+
+/// An anonymous file with `content`, for a descriptor of the payload's.
+///
+/// # Errors
+///
+/// From `memfd_create(2)` and `write(2)`.
+pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, Errno> {
+    use std::io::{Seek, Write};
+    // SAFETY: `name` is NUL-terminated.
+    let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // SAFETY: the descriptor is new and nothing else owns it.
+    let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+/// An anonymous file with `content` that nobody can change any more.
+///
+/// # Errors
+///
+/// From `memfd_create(2)`, `write(2)` and `fcntl(2)`.
+pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = memory_file(name, content, libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC)?;
+    // SAFETY: F_ADD_SEALS takes an int.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // Until now another thread of the payload could reach it.
+    if sealed_content(file.try_clone()?)? != content {
+        return Err(Errno::EBUSY);
+    }
+    Ok(file)
+}
+
+const SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// The content of a file made by [`sealed_file`].
+///
+/// # Errors
+///
+/// EINVAL where it is another file; from `read(2)`.
+pub fn sealed_content(file: OwnedFd) -> Result<Vec<u8>, Errno> {
+    use std::io::{Read, Seek};
+    // SAFETY: F_GET_SEALS takes no argument.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) } != SEALS {
+        return Err(Errno::EINVAL);
+    }
+    let mut content = Vec::new();
+    let mut file = std::fs::File::from(file);
+    file.rewind()?;
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
