@@ -3,6 +3,4 @@
 // km-test: hosts=native,kvm
 // km-test: timeout=100
 #define SOAK_ROUNDS 200
-// A child of vfork that is killed in the monitor's code may leave a lock of its parent's held.
-#define SOAK_OPTION "without=vfork-killed"
 #include "../soak/soak.c"

@@ -1029,9 +1029,6 @@ int main(int argc, char **argv)
             puts(actions[i].name);
         return 0;
     }
-#ifdef SOAK_OPTION
-    read_option(&options, SOAK_OPTION);
-#endif
     for (int i = 1; i < argc; i++) {
         if (read_option(&options, argv[i])) {
             fprintf(stderr, "soak: %s: not understood\n", argv[i]);

@@ -4,9 +4,8 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::errno::Errno;
+use crate::sys::lock::Lock;
 
 /// Soft and hard limit of a resource (`getrlimit(2)`).
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +44,7 @@ fn limit(resource: libc::__rlimit_resource_t) -> io::Result<Limit> {
 ///
 /// From `setrlimit(2)`, or of `work`.
 pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = OPEN_FILES.lock();
     let before = open_file_limit()?;
     if soft <= before.soft {
         return work();
@@ -63,7 +62,7 @@ pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) 
 ///
 /// From `setrlimit(2)`: EPERM beyond what the host allows.
 pub fn set_open_file_limit(soft: u64, hard: u64) -> io::Result<()> {
-    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = OPEN_FILES.lock();
     let before = open_file_limit()?;
     set_limit(Limit {
         soft,
@@ -72,7 +71,7 @@ pub fn set_open_file_limit(soft: u64, hard: u64) -> io::Result<()> {
 }
 
 /// Held while the limit on open files is not what the payload set.
-static OPEN_FILES: Mutex<()> = Mutex::new(());
+static OPEN_FILES: Lock<()> = Lock::new(());
 
 fn set_limit(limit: Limit) -> io::Result<()> {
     let value = libc::rlimit {
@@ -467,6 +466,24 @@ pub fn is_alive(tgid: i32, tid: i32) -> bool {
     // SAFETY: signal 0 only asks.
     let done = unsafe { libc::syscall(libc::SYS_tgkill, tgid, tid, 0) };
     done == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
+/// Whether process `pid` has ended, perhaps with nobody told yet.
+pub fn has_ended(pid: i32) -> bool {
+    // SAFETY: pidfd_open takes two numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    }
+    // SAFETY: the descriptor is new and nothing else owns it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+    let mut ended = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `ended` is valid for reads and writes of one pollfd.
+    (unsafe { libc::poll(&raw mut ended, 1, 0) }) == 1
 }
 
 /// The processor and node the thread runs on (`getcpu(2)`).
