@@ -1,5 +1,5 @@
 // A vfork child that is killed from outside, wherever it is: the parent goes on, with its memory as the child left it, and
-// so do the parent's other threads.
+// so do the parent's other threads. A child whose parent is killed goes on as well.
 // km-test: timeout=100
 #include "tasks.h"
 #include <stdint.h>
@@ -226,6 +226,44 @@ static void other_ends(void)
     area[0] = 1;
 }
 
+static int answer[2];
+
+// The child goes on after its parent, and has the memory for itself.
+static int parent_killed(void)
+{
+    volatile pid_t me = getpid();
+    if (vfork() == 0) {
+        char word = 'r';
+        syscall(SYS_write, answer[1], &word, 1);
+        struct timespec t = {0, 1000000};
+        while (syscall(SYS_getppid) == me)
+            syscall(SYS_nanosleep, &t, NULL);
+        for (int i = 0; i < 100; i++) {
+            syscall(SYS_mprotect, area, PAGE, PROT_READ);
+            syscall(SYS_mprotect, area, PAGE, PROT_READ | PROT_WRITE);
+            *(volatile char *)area = 5;
+        }
+        word = 'd';
+        syscall(SYS_write, answer[1], &word, 1);
+        _exit(0);
+    }
+    return 1;
+}
+
+static void killed_parent(void)
+{
+    char word = 0;
+    NEED(pipe(answer));
+    pid_t parent = child(parent_killed);
+    close(answer[1]);
+    EQ("the child runs", read(answer[0], &word, 1) == 1 && word == 'r', 1);
+    kill(parent, SIGKILL);
+    EQ("the parent is killed", end_of(parent), 1000 + SIGKILL);
+    EQ("the child goes on", read(answer[0], &word, 1) == 1 && word == 'd', 1);
+    EQ("and ends", read(answer[0], &word, 1), 0);
+    close(answer[0]);
+}
+
 int main(void)
 {
     tasks_begin();
@@ -233,6 +271,7 @@ int main(void)
     area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     NEED(area == MAP_FAILED ? -1 : 0);
     other_ends();
+    killed_parent();
 
     pid_t process = child(kills_in_process);
     kill_each_kind("process");

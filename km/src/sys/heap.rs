@@ -22,7 +22,7 @@ struct Heap;
 static HEAP: Heap = Heap;
 
 /// How many rooms there are, and the address space each has.
-const ROOMS: usize = 1024;
+const ROOMS: usize = 16 << 10;
 const ROOM: usize = 64 << 20;
 /// At the start of a room: a guard, a stack, and then the [`Header`].
 const GUARD: usize = 4096;

@@ -468,24 +468,6 @@ pub fn is_alive(tgid: i32, tid: i32) -> bool {
     done == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
-/// Whether process `pid` has ended, perhaps with nobody told yet.
-pub fn has_ended(pid: i32) -> bool {
-    // SAFETY: pidfd_open takes two numbers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
-    }
-    // SAFETY: the descriptor is new and nothing else owns it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-    let mut ended = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: `ended` is valid for reads and writes of one pollfd.
-    (unsafe { libc::poll(&raw mut ended, 1, 0) }) == 1
-}
-
 /// The processor and node the thread runs on (`getcpu(2)`).
 pub fn cpu_and_node() -> (u32, u32) {
     let (mut cpu, mut node) = (0u32, 0u32);

@@ -10,6 +10,8 @@
 use std::arch::global_asm;
 use std::convert::Infallible;
 use std::ffi::c_void;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
@@ -81,6 +83,8 @@ pub struct Link {
     work: AtomicPtr<Work<'static>>,
     /// The parent's process.
     parent: i32,
+    /// The parent was killed, and the child goes on.
+    orphaned: AtomicBool,
     /// The child has nothing left in hand, and is about to leave.
     leaving: AtomicBool,
 }
@@ -94,6 +98,7 @@ impl Link {
             turn: AtomicU32::new(turn::CHILD),
             work: AtomicPtr::new(ptr::null_mut()),
             parent: std::process::id() as i32,
+            orphaned: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         }
     }
@@ -112,6 +117,10 @@ impl Link {
     /// In the child: has `work` done by the parent. Nothing that can be done
     /// by one process only may be in it, and the caller holds no lock.
     pub fn ask<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.orphaned.load(Ordering::Relaxed) {
+            // Nobody is left to be protected.
+            return work();
+        }
         let mut work = Some(work);
         let mut result = None;
         let mut once = || result = work.take().map(|work| work());
@@ -130,9 +139,9 @@ impl Link {
                 break;
             }
             wait::wait_for_kernel(&self.turn, now, Some(PATIENCE));
-            if self.turn.load(Ordering::Acquire) == now && proc::has_ended(self.parent) {
+            if self.turn.load(Ordering::Acquire) == now && has_ended(self.parent) {
+                self.orphaned.store(true, Ordering::Relaxed);
                 if self.pass(turn::ASKED, turn::CHILD) {
-                    // Nobody is left to be protected.
                     (whole.0)();
                 }
                 break;
@@ -173,6 +182,24 @@ impl Link {
             }
         }
     }
+}
+
+/// Whether process `pid` has ended, perhaps with nobody told yet.
+fn has_ended(pid: i32) -> bool {
+    // SAFETY: pidfd_open takes two numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    }
+    // SAFETY: the descriptor is new and nothing else owns it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+    let mut ended = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `ended` is valid for reads and writes of one pollfd.
+    (unsafe { libc::poll(&raw mut ended, 1, 0) }) == 1
 }
 
 /// Makes a process that shares the monitor's memory, in which `body` runs
