@@ -192,9 +192,10 @@ static void kill_each_kind(const char *who)
 // Ends that the child brings about itself.
 static void other_ends(void)
 {
+    volatile char *volatile nowhere = NULL;
     pid_t pid = vfork();
     if (pid == 0) {
-        *(volatile char *)8 = 1;
+        *nowhere = 1;
         _exit(1);
     }
     EQ("no memory", end_of(pid), 1000 + SIGSEGV);
@@ -205,14 +206,14 @@ static void other_ends(void)
     }
     EQ("no instruction", end_of(pid), 1000 + SIGILL);
     static const int numbers[] = {SIGTERM, SIGALRM, SIGABRT, SIGSEGV, SIGKILL};
-    int wrong = 0;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    volatile int wrong = 0;
+    for (volatile size_t i = 0; i < sizeof numbers / sizeof *numbers; i = i + 1) {
         pid = vfork();
         if (pid == 0) {
             syscall(SYS_kill, syscall(SYS_getpid), numbers[i]);
             _exit(1);
         }
-        wrong += end_of(pid) != 1000 + numbers[i];
+        wrong = wrong + (end_of(pid) != 1000 + numbers[i]);
     }
     EQ("its own signals", wrong, 0);
     pid = vfork();
