@@ -42,6 +42,8 @@ pub enum Error {
         "the virtual machine stopped: {0:?} (km's fault: please report it, with --dump-shutdown)"
     )]
     Stopped(Failure),
+    #[error("a child that shared the program's memory (vfork) was killed while it changed it")]
+    Abandoned,
 }
 
 impl Error {

@@ -4,8 +4,9 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
+use crate::sys::lock::{Guard, Lock};
 use crate::sys::proc;
 
 /// The monitor's own descriptors lie in a range of numbers that payload calls
@@ -17,8 +18,8 @@ use crate::sys::proc;
 #[derive(Debug, Clone)]
 pub struct ReservedFds {
     range: Range<i32>,
-    /// Held for writing while one is on its way.
-    moving: Arc<RwLock<()>>,
+    /// Held while one is on its way.
+    moving: Arc<Lock<()>>,
 }
 
 /// How many descriptors the monitor may need: one a vCPU and a few more.
@@ -53,8 +54,8 @@ impl ReservedFds {
 
     /// While this is held, all descriptors outside the range are the
     /// payload's.
-    pub fn settled(&self) -> RwLockReadGuard<'_, ()> {
-        self.moving.read().unwrap_or_else(PoisonError::into_inner)
+    pub fn settled(&self) -> Guard<'_, ()> {
+        self.moving.lock()
     }
 
     /// Whether `fd` is one of the monitor's numbers.
@@ -91,7 +92,7 @@ impl ReservedFds {
         &self,
         make: impl FnOnce() -> Result<OwnedFd, E>,
     ) -> Result<OwnedFd, E> {
-        let _moving = self.moving.write().unwrap_or_else(PoisonError::into_inner);
+        let _moving = self.moving.lock();
         let made = proc::with_open_file_limit(self.range.end as u64, || {
             let made = make().map(|fd| proc::duplicate_at_least(fd.as_fd(), self.range.start));
             Ok(made)

@@ -17,7 +17,9 @@
 //! Threads: one host thread a payload thread, which owns its vCPU and
 //! `Thread`. Lock order: `Process::actions`, then the machine's processors,
 //! then its space, then the system area's, then an output's. No lock is held
-//! over `KVM_RUN`, a host call that can block, or `World::stop`.
+//! over `KVM_RUN`, a host call that can block, `World::stop`, or what a child
+//! made by `vfork` asks its parent for. What such a child can take with it
+//! when it is killed is a `sys::lock::Lock`.
 
 // A payload can get an errno or a signal, never a panic of the monitor.
 #![cfg_attr(

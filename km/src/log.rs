@@ -8,14 +8,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::config::Options;
 use crate::fd::ReservedFds;
+use crate::sys::lock::{Guard, Lock};
 
 /// A place to write lines to, on a descriptor the payload cannot touch.
 #[derive(Debug, Clone)]
-pub struct Output(Arc<Mutex<File>>);
+pub struct Output(Arc<Lock<File>>);
 
 impl Output {
     /// The process's standard error as it is now.
@@ -48,7 +49,7 @@ impl Output {
 
     /// A descriptor inherited from the program that executed this one.
     pub fn inherited(fd: OwnedFd) -> Output {
-        Output(Arc::new(Mutex::new(File::from(fd))))
+        Output(Arc::new(Lock::new(File::from(fd))))
     }
 
     /// The number of its descriptor.
@@ -68,19 +69,18 @@ impl Output {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, File> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<'_, File> {
+        self.0.lock()
     }
 
     fn new(file: File) -> io::Result<Output> {
-        Ok(Output(Arc::new(Mutex::new(file))))
+        Ok(Output(Arc::new(Lock::new(file))))
     }
 
     /// Writes `text`, in one piece where the file allows. A log that cannot
     /// be written is no reason to disturb the payload.
     pub fn write(&self, text: &str) {
-        let mut file = self.lock();
-        let _ = file.write_all(text.as_bytes());
+        let _ = (&*self.lock()).write_all(text.as_bytes());
     }
 }
 

@@ -6,7 +6,6 @@
 
 int main(int argc, char **argv)
 {
-    // A child of vfork that is killed in the monitor's code may leave a lock of its parent's held.
-    static const char *const preset[] = {"rounds=200", "without=vfork-killed", NULL};
+    static const char *const preset[] = {"rounds=200", NULL};
     return soak_main(argc, argv, preset);
 }

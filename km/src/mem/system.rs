@@ -1,7 +1,6 @@
 //! The system area: guest memory that belongs to the monitor. Descriptor
 //! tables, a page for each vCPU, page tables.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use vm_memory::{
@@ -11,6 +10,7 @@ use vm_memory::{
 use crate::errno::Errno;
 use crate::mem::layout::{Arenas, PAGE, SYSTEM_SIZE, SYSTEM_VIRTUAL};
 use crate::sys::kvm::Slot;
+use crate::sys::lock::Lock;
 use crate::vm::slots::{Registry, Slots};
 
 /// The first slot of the area; each further one doubles what there is.
@@ -21,7 +21,7 @@ const FIRST: u64 = 1 << 20;
 pub struct SystemArea {
     memory: GuestMemoryMmap,
     start: u64,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl SystemArea {
         Ok(SystemArea {
             memory,
             start,
-            state: Mutex::new(State::default()),
+            state: Lock::new(State::default()),
         })
     }
 
@@ -82,7 +82,7 @@ impl SystemArea {
         slots: &mut Slots,
         count: u64,
     ) -> Result<u64, Errno> {
-        let mut state = self.state.lock().map_err(|_| Errno::ENOMEM)?;
+        let mut state = self.state.lock();
         if count == 1
             && let Some(page) = state.free.pop()
         {
@@ -118,9 +118,7 @@ impl SystemArea {
 
     /// Takes pages back that no processor can reach any more.
     pub fn release(&self, pages: impl IntoIterator<Item = u64>) {
-        if let Ok(mut state) = self.state.lock() {
-            state.free.extend(pages);
-        }
+        self.state.lock().free.extend(pages);
     }
 
     /// Makes KVM forget all it has derived from the area, so that pages of it
@@ -131,7 +129,7 @@ impl SystemArea {
     ///
     /// From the host.
     pub fn refresh(&self, vm: &dyn Registry) -> Result<(), Errno> {
-        let state = self.state.lock().map_err(|_| Errno::ENOMEM)?;
+        let state = self.state.lock();
         for slot in &state.slots {
             vm.register(Slot { len: 0, ..*slot })?;
             vm.register(*slot)?;

@@ -1,7 +1,8 @@
-//! New processes and new programs (`clone(2)`, `execveat(2)`).
+//! New processes and new programs (`clone(2)`, `execveat(2)`). Those that share
+//! the monitor's memory are in `vfork`.
 
-use std::arch::{asm, global_asm};
-use std::ffi::{CStr, c_void};
+use std::arch::asm;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -55,95 +56,6 @@ pub fn fork(child: &Child) -> Result<Forked, Errno> {
         0 => Ok(Forked::Child),
         ..0 => Err(Errno::from_raw(-(result as i32))),
         pid => Ok(Forked::Parent(pid as i32)),
-    }
-}
-
-// Arguments: rdi flags, rsi end of the child's stack, rdx parent_tid, rcx
-// child_tid, r8 function, r9 its argument. The child runs the function, which
-// does not return.
-global_asm!(
-    ".pushsection .text.km_vfork, \"ax\", @progbits",
-    ".global km_vfork",
-    ".type km_vfork, @function",
-    "km_vfork:",
-    "push r12",
-    "push r13",
-    "mov r12, r8",
-    "mov r13, r9",
-    "mov r10, rcx",
-    "xor r8d, r8d",
-    "mov eax, 56",
-    "syscall",
-    "test eax, eax",
-    "jz 2f",
-    "pop r13",
-    "pop r12",
-    "ret",
-    "2:",
-    "xor ebp, ebp",
-    "mov rdi, r13",
-    "call r12",
-    "ud2",
-    ".size km_vfork, . - km_vfork",
-    ".popsection",
-);
-
-unsafe extern "C" {
-    fn km_vfork(
-        flags: u64,
-        stack: *mut c_void,
-        parent_tid: u64,
-        child_tid: u64,
-        function: extern "C" fn(*mut c_void) -> !,
-        argument: *mut c_void,
-    ) -> i64;
-}
-
-/// Bytes of the stack a child of [`vfork`] runs the monitor's code on.
-const STACK: usize = 512 << 10;
-
-/// Makes a process that shares the monitor's memory, in which `body` runs
-/// while the calling thread waits: until the child executes another program,
-/// or ends. `body` ends the process and does not return.
-///
-/// # Errors
-///
-/// From `clone(2)`; ENOMEM without a stack.
-pub fn vfork<F: FnMut() -> std::convert::Infallible>(
-    child: &Child,
-    mut body: F,
-) -> Result<i32, Errno> {
-    extern "C" fn call<F: FnMut() -> std::convert::Infallible>(body: *mut c_void) -> ! {
-        // SAFETY: `body` is the closure below, which the waiting parent keeps.
-        let body = unsafe { &mut *body.cast::<F>() };
-        match body() {}
-    }
-    let flags = child.flags | libc::CLONE_VM as u64 | libc::CLONE_VFORK as u64;
-    // SAFETY: a fresh mapping touches no other; it is unmapped below, when the
-    // child no longer runs on it. With CLONE_VFORK the parent does not return
-    // from the call before that, so that `body` and all it borrows outlive the
-    // child's use, and the thread's local storage has one user at a time.
-    // CLONE_SETTLS is not set by the caller.
-    unsafe {
-        let prot = libc::PROT_READ | libc::PROT_WRITE;
-        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let stack = libc::mmap(ptr::null_mut(), STACK, prot, kind, -1, 0);
-        if stack == libc::MAP_FAILED {
-            return Err(Errno::ENOMEM);
-        }
-        let result = km_vfork(
-            flags & !(libc::CLONE_SETTLS as u64),
-            stack.byte_add(STACK),
-            child.parent_tid,
-            child.child_tid,
-            call::<F>,
-            (&raw mut body).cast(),
-        );
-        libc::munmap(stack, STACK);
-        match result {
-            ..0 => Err(Errno::from_raw(-(result as i32))),
-            pid => Ok(pid as i32),
-        }
     }
 }
 

@@ -9,10 +9,13 @@
 pub mod call;
 pub mod clone;
 pub mod copy;
+pub mod heap;
 pub mod kvm;
+pub mod lock;
 pub mod map;
 pub mod proc;
 pub mod signal;
 pub mod start;
 pub mod thread;
+pub mod vfork;
 pub mod wait;

@@ -54,6 +54,27 @@ impl Default for Mailbox {
 thread_local! {
     /// The mailbox of this thread's payload.
     static MAILBOX: Cell<*const Mailbox> = const { Cell::new(ptr::null()) };
+    /// The thread works for a child in its place, whose mailbox that is.
+    static FOR_CHILD: Cell<bool> = const { Cell::new(false) };
+    /// What came for the thread itself meanwhile: one of the monitor's own
+    /// signals, sent by a process.
+    static ASIDE: Cell<Option<SigInfo>> = const { Cell::new(None) };
+}
+
+/// Runs `work` for a child in the calling thread's place. All signals are
+/// blocked but for that time, when the monitor's own are let in.
+pub fn for_child<T>(work: impl FnOnce() -> T) -> T {
+    let before = FOR_CHILD.replace(true);
+    block_all();
+    let result = work();
+    block_every();
+    FOR_CHILD.set(before);
+    result
+}
+
+/// A signal that came for the thread itself while it worked for a child.
+pub fn take_aside() -> Option<SigInfo> {
+    ASIDE.take()
 }
 
 impl Mailbox {
@@ -264,9 +285,14 @@ pub fn block_all() {
 }
 
 /// Blocks the monitor's own signals as well, while nothing can fault:
-/// [`block_all`] lets them in again.
-pub fn block_own() {
-    exchange_mask(Some(u64::MAX));
+/// [`block_all`] lets them in again. Says what the mask was.
+pub fn block_every() -> u64 {
+    exchange_mask(Some(u64::MAX))
+}
+
+/// Sets the calling thread's mask, with the monitor's own signals.
+pub fn set_every(mask: u64) {
+    exchange_mask(Some(mask));
 }
 
 /// Sets the calling thread's mask if `new` is given; the old one.
@@ -354,7 +380,9 @@ extern "C" fn on_signal(_: i32, info: *const SigInfo, context: *mut libc::uconte
     // thread, and only this thread uses its cell.
     unsafe {
         let context = &mut *context;
-        if let Some(mailbox) = MAILBOX.get().as_ref() {
+        if FOR_CHILD.get() {
+            ASIDE.set(Some(*info));
+        } else if let Some(mailbox) = MAILBOX.get().as_ref() {
             mailbox.note(&*info);
         }
         // Blocks all that follow until the run loop has dealt with this one.

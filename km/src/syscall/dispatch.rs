@@ -17,7 +17,7 @@ use crate::syscall::call::Call;
 use crate::syscall::file::relocate;
 use crate::syscall::row::{Action, Row};
 use crate::syscall::trace::Trace;
-use crate::syscall::{Control, Outcome, table};
+use crate::syscall::{Control, Outcome, mman, table};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::vcpu::exit::{Exception, Failure};
@@ -103,6 +103,10 @@ impl Payload {
         };
         let outcome = match row.action {
             Action::Proxy => call.forward().into(),
+            Action::Handle(handler) if process.is_borrowed() && mman::is_the_memorys(&call) => {
+                let seat = Arc::clone(&call.thread.seat);
+                process.apart(&seat, || handler(&mut call))
+            }
             Action::Handle(handler) => handler(&mut call),
             Action::Refuse(errno) => Outcome::Fail(errno),
         };
@@ -133,14 +137,14 @@ impl Payload {
             let mut space = self.process.space();
             space.page_fault(fault.address, fault.error, probe)
         };
-        let resolution = match resolve() {
+        let resolution = self.process.apart(&self.thread.seat, || match resolve() {
             Err(Errno::ENOMEM) => {
                 // No room for a table: start anew with what is used now.
                 self.drop_tables()?;
-                resolve().unwrap_or(Resolution::NoPage)
+                Ok(resolve().unwrap_or(Resolution::NoPage))
             }
-            resolution => resolution?,
-        };
+            resolution => resolution,
+        })?;
         let (signal, code) = match resolution {
             Resolution::Filled => return Ok(Next::Enter),
             Resolution::Stale => {
@@ -262,7 +266,8 @@ impl Dispatch for Payload {
         let rip = vcpu.registers().rip;
         self.host_fault = match self.host_fault {
             Some(HostFault::Flushed { rip: at }) if at == rip => {
-                self.drop_tables()?;
+                let seat = &self.thread.seat;
+                self.process.apart(seat, || self.drop_tables())?;
                 Some(HostFault::Probing { rip })
             }
             Some(HostFault::Probing { rip: at }) if at == rip => {

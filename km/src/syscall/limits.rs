@@ -246,7 +246,8 @@ fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, 
         return Err(error.into());
     }
     if new.is_some() {
-        call.process.space().set_limits(limits.in_bytes());
+        let tell = || call.process.space().set_limits(limits.in_bytes());
+        call.process.apart(&call.thread.seat, tell);
     }
     Ok(old)
 }

@@ -262,6 +262,21 @@ fn pages(call: &Call<'_>, beyond: Errno) -> Result<Range<u64>, Errno> {
     }
 }
 
+/// Whether the call is about nothing but the memory, and the same from any
+/// process that has it: not where a descriptor or a limit is the caller's own.
+pub fn is_the_memorys(call: &Call<'_>) -> bool {
+    match libc::c_long::from(call.row.number) {
+        libc::SYS_mmap => call.int(3) & libc::MAP_ANONYMOUS != 0,
+        libc::SYS_munmap
+        | libc::SYS_mprotect
+        | libc::SYS_pkey_mprotect
+        | libc::SYS_mremap
+        | libc::SYS_madvise
+        | libc::SYS_brk => true,
+        _ => false,
+    }
+}
+
 /// `munmap(2)`.
 pub fn munmap(call: &mut Call<'_>) -> Outcome {
     let unmap = || {

@@ -1,6 +1,5 @@
 //! New threads and processes of the payload (`clone(2)`).
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use crate::complain;
@@ -8,12 +7,13 @@ use crate::errno::Errno;
 use crate::error::Error;
 use crate::sys::call::NOT_BEGUN;
 use crate::sys::clone::{self, Child, Forked};
-use crate::sys::{proc, signal, thread};
+use crate::sys::{heap, proc, thread};
 use crate::syscall::dispatch::Payload;
-use crate::task::exit::{clear_and_wake, end_process, end_thread};
+use crate::task::exit::{end_process, end_thread};
 use crate::task::machine::{Processor, Reserved};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
+use crate::task::vfork::vfork;
 use crate::vcpu::run::{End, run};
 use crate::vcpu::{Context, Vcpu};
 
@@ -41,8 +41,10 @@ const SETTLS: u64 = libc::CLONE_SETTLS as u64;
 const PIDFD: u64 = libc::CLONE_PIDFD as u64;
 const PARENT: u64 = libc::CLONE_PARENT as u64;
 const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
-const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
-const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
+/// The child's id is written in its memory.
+pub const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
+/// A word is cleared and woken when the child has ended.
+pub const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
 const DETACHED: u64 = libc::CLONE_DETACHED as u64;
 const SYSVSEM: u64 = libc::CLONE_SYSVSEM as u64;
 /// `CLONE_CLEAR_SIGHAND`: `clone3` only.
@@ -95,7 +97,8 @@ impl Request {
         Ok(())
     }
 
-    fn has(&self, flag: u64) -> bool {
+    /// Whether one of these flags is set.
+    pub fn has(&self, flag: u64) -> bool {
         self.flags & flag != 0
     }
 
@@ -113,7 +116,7 @@ impl Request {
     }
 
     /// What the host is told; the kernel itself writes the ids.
-    fn host(&self, process: &Process) -> Child {
+    pub fn host(&self, process: &Process) -> Child {
         let word = |flag: u64, address: u64| match self.flags & flag {
             0 => 0,
             _ => process.memory.host_pointer(address, 4),
@@ -273,6 +276,7 @@ fn fork(
             Ok(pid as u64)
         }
         Forked::Child => {
+            heap::leave_rooms();
             world.keep_only(&thread.seat);
             drop(stopped);
             let mailbox = thread.mailbox();
@@ -298,51 +302,4 @@ fn fork(
             Ok(0)
         }
     }
-}
-
-/// The child runs on the waiting parent's processor.
-fn vfork(
-    process: &Arc<Process>,
-    thread: &mut Thread,
-    vcpu: &mut Vcpu,
-    context: &Context,
-    request: &Request,
-) -> Result<u64, Errno> {
-    let before = vcpu.context()?;
-    let seat = Arc::clone(&thread.seat);
-    let mailbox = thread.mailbox();
-    let robust_list = seat.robust_list.swap(0, Ordering::Relaxed);
-    // What the child uses is made and dropped here: it shares the heap, and
-    // ends without dropping anything.
-    let child = Arc::new(process.borrow());
-    let own = thread.offspring();
-    let mut payload = Payload::new(Arc::clone(&child), own);
-    let host = request.host(process);
-    // One for the parent waits until the child's are forgotten.
-    signal::block_own();
-    let result = clone::vfork(&host, || {
-        signal::block_all();
-        seat.take();
-        if request.has(CLEAR_SIGHAND) {
-            child.actions().clear_handlers();
-        }
-        let end = vcpu.adopt(context).and_then(|()| {
-            payload.thread().unblock_signals();
-            run(vcpu, &mut payload)
-        });
-        end_process(&child, vcpu, end)
-    });
-    // The child may have been killed anywhere.
-    mailbox.clear();
-    thread.settle(vcpu.immediate_exit());
-    signal::block_all();
-    seat.robust_list.store(robust_list, Ordering::Relaxed);
-    process.machine.world.resume(&seat);
-    // The child's limits were on the same address space.
-    process.space().set_limits(process.limits.in_bytes());
-    vcpu.adopt(&before)?;
-    if request.has(CHILD_CLEARTID) {
-        clear_and_wake(&process.memory, request.child_tid);
-    }
-    Ok(result? as u64)
 }

@@ -183,7 +183,9 @@ pub fn execute(
     };
     inherit(true);
     release_robust_lists(process);
+    process.set_leaving(true);
     let errno = clone::execute(process.image.as_fd(), c"km", option);
+    process.set_leaving(false);
     inherit(false);
     drop(stopped);
     thread.unblock_signals();

@@ -27,6 +27,7 @@ pub fn end_process(process: &Process, vcpu: &Vcpu, end: Result<End, VcpuError>) 
     if let Some(stats) = process.stats() {
         process.report.write(&stats.report());
     }
+    process.set_leaving(true);
     match end {
         Ok(End::Exit(status) | End::Thread(status)) => proc::exit(status),
         Ok(End::Signal(signal)) => proc::die_by_signal(signal),

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use kvm_ioctls::VcpuFd;
 
@@ -15,6 +15,7 @@ use crate::mem::pagetable::{PageTables, Pages};
 use crate::mem::space::AddressSpace;
 use crate::mem::system::SystemArea;
 use crate::shim::{Shim, VcpuPage};
+use crate::sys::lock::{Guard, Lock};
 use crate::sys::map::Reservation;
 use crate::sys::proc;
 use crate::sys::signal::Mailbox;
@@ -30,8 +31,8 @@ pub struct Machine {
     pub memory: GuestMemory,
     pub world: World,
     fds: ReservedFds,
-    space: Mutex<AddressSpace>,
-    processors: Mutex<Processors>,
+    space: Lock<AddressSpace>,
+    processors: Lock<Processors>,
 }
 
 #[derive(Debug)]
@@ -150,8 +151,8 @@ impl Machine {
             memory,
             world: World::default(),
             fds,
-            space: Mutex::new(space),
-            processors: Mutex::new(Processors {
+            space: Lock::new(space),
+            processors: Lock::new(Processors {
                 shim,
                 made: 0,
                 idle: Vec::new(),
@@ -160,14 +161,12 @@ impl Machine {
     }
 
     /// The address space. A handler holds it for one change at a time.
-    pub fn space(&self) -> MutexGuard<'_, AddressSpace> {
-        self.space.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn space(&self) -> Guard<'_, AddressSpace> {
+        self.space.lock()
     }
 
-    fn processors(&self) -> MutexGuard<'_, Processors> {
-        self.processors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn processors(&self) -> Guard<'_, Processors> {
+        self.processors.lock()
     }
 
     /// A processor for one more thread.

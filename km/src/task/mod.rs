@@ -6,4 +6,5 @@ pub mod exit;
 pub mod machine;
 pub mod process;
 pub mod thread;
+pub mod vfork;
 pub mod world;

@@ -13,8 +13,11 @@ use crate::mem::space::AddressSpace;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::stats::Stats;
+use crate::sys::lock::Guard;
+use crate::sys::vfork::Link;
 use crate::syscall::limits::AddressLimits;
 use crate::task::machine::Machine;
+use crate::task::world::Seat;
 
 /// A payload process.
 #[derive(Debug)]
@@ -42,7 +45,9 @@ pub struct Process {
     pub output: Output,
     /// Where `--strace` and `--stats` go.
     pub report: Output,
+    /// It runs in its parent's memory; what it has with it then.
     borrowed: AtomicBool,
+    link: Option<Arc<Link>>,
     /// `--strace`: a child may not be traced.
     traced: AtomicBool,
     stats: RwLock<Option<Arc<Stats>>>,
@@ -96,6 +101,7 @@ impl Process {
             output: parts.output,
             report: parts.report,
             borrowed: AtomicBool::new(false),
+            link: None,
             traced: AtomicBool::new(options.strace),
             stats: RwLock::new(options.stats.then(Arc::default)),
             options: parts.options,
@@ -106,8 +112,8 @@ impl Process {
     }
 
     /// A child that runs in this process's memory until it executes a program
-    /// or ends.
-    pub fn borrow(&self) -> Process {
+    /// or ends, with which it has `link`.
+    pub fn borrow(&self, link: &Arc<Link>) -> Process {
         let follows = self.options.follow;
         Process {
             machine: Arc::clone(&self.machine),
@@ -122,6 +128,7 @@ impl Process {
             output: self.output.clone(),
             report: self.report.clone(),
             borrowed: AtomicBool::new(true),
+            link: Some(Arc::clone(link)),
             traced: AtomicBool::new(follows && self.trace().is_some()),
             stats: RwLock::new(None),
             threads: AtomicUsize::new(1),
@@ -149,6 +156,33 @@ impl Process {
     /// Whether it runs in its parent's memory.
     pub fn is_borrowed(&self) -> bool {
         self.borrowed.load(Ordering::Relaxed)
+    }
+
+    fn link(&self) -> Option<&Link> {
+        self.link.as_deref().filter(|_| self.is_borrowed())
+    }
+
+    /// Does what must not be left half done, as everything that changes the
+    /// address space: in a child that runs in its parent's memory, the parent
+    /// does it, as the child may be killed. `work` is the same in both, and
+    /// may wait for the world; the calling thread has `seat` and holds no
+    /// lock.
+    pub fn apart<T>(&self, seat: &Seat, work: impl FnOnce() -> T) -> T {
+        let Some(link) = self.link() else {
+            return work();
+        };
+        let result = link.ask(work);
+        // The parent had it.
+        seat.take();
+        result
+    }
+
+    /// Says that the process is about to leave, or that it stays after all: in
+    /// its parent's memory it has nothing in hand any more.
+    pub fn set_leaving(&self, leaving: bool) {
+        if let Some(link) = self.link() {
+            link.set_leaving(leaving);
+        }
     }
 
     /// Where system calls are traced to.
@@ -215,7 +249,7 @@ impl Process {
     }
 
     /// The address space. A handler holds it for one change at a time.
-    pub fn space(&self) -> MutexGuard<'_, AddressSpace> {
+    pub fn space(&self) -> Guard<'_, AddressSpace> {
         self.machine.space()
     }
 

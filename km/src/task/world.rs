@@ -8,11 +8,12 @@
 //! parked, and holds no lock. A thread that wants to go on parks until the
 //! world does.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::errno::Errno;
+use crate::sys::lock::{Guard, Lock};
 use crate::sys::{proc, signal, wait};
 
 /// Where a thread is.
@@ -32,9 +33,12 @@ mod place {
 /// A thread's place in the world.
 #[derive(Debug, Default)]
 pub struct Seat {
-    /// Its process; not the same for all while one waits for its `vfork`.
-    tgid: AtomicI32,
-    tid: AtomicI32,
+    /// Its process in the upper half, which is not the same for all while one
+    /// waits for its `vfork`, and its id in the lower.
+    ids: AtomicU64,
+    /// The thread that has lent it to its child and waits, in the same form;
+    /// 0 if none. It takes the place of a child that dies.
+    lender: AtomicU64,
     place: AtomicU32,
     /// The kick that `KICKED` announces was sent.
     sent: AtomicBool,
@@ -45,20 +49,53 @@ pub struct Seat {
 impl Seat {
     /// Makes it the calling thread's, where its id is not a new one.
     pub fn take(&self) {
-        self.tgid
-            .store(std::process::id() as i32, Ordering::Relaxed);
-        self.tid.store(proc::thread_id(), Ordering::Release);
+        let process = u64::from(std::process::id());
+        let ids = process << 32 | u64::from(proc::thread_id() as u32);
+        self.ids.store(ids, Ordering::SeqCst);
         self.place.store(place::MONITOR, Ordering::SeqCst);
+    }
+
+    /// The calling thread lends it to a child; says who else had done so.
+    pub fn lend(&self) -> u64 {
+        self.lender
+            .swap(self.ids.load(Ordering::SeqCst), Ordering::SeqCst)
+    }
+
+    /// It is the calling thread's again; `lender` is as it was.
+    pub fn return_to(&self, lender: u64) {
+        self.lender.store(lender, Ordering::SeqCst);
+    }
+
+    /// Whether its thread is gone, and nobody else has its place.
+    fn is_deserted(&self) -> bool {
+        let gone = |ids| match split(ids) {
+            (_, 0) => true,
+            (tgid, tid) => !proc::is_alive(tgid, tid),
+        };
+        self.tid() != 0
+            && gone(self.ids.load(Ordering::SeqCst))
+            && gone(self.lender.load(Ordering::SeqCst))
+    }
+
+    /// The ids of its process and its own: both of the same moment.
+    fn ids(&self) -> (i32, i32) {
+        split(self.ids.load(Ordering::SeqCst))
     }
 
     /// The thread's id; 0 before it has taken its seat.
     pub fn tid(&self) -> i32 {
-        self.tid.load(Ordering::Acquire)
+        self.ids().1
     }
 
     /// Its process's id.
     pub fn tgid(&self) -> i32 {
-        self.tgid.load(Ordering::Relaxed)
+        self.ids().0
+    }
+
+    /// Whether its thread, which has ended, was anywhere but in the monitor's
+    /// own code: there it leaves nothing half done.
+    pub fn was_outside(&self) -> bool {
+        self.place.load(Ordering::SeqCst) != place::MONITOR
     }
 
     /// Gets it out of the guest; true once it holds no lock and takes none.
@@ -78,7 +115,8 @@ impl Seat {
                     Ordering::SeqCst,
                 );
                 if kicks.is_ok() {
-                    let kicked = signal::kick(self.tgid(), self.tid());
+                    let (tgid, tid) = self.ids();
+                    let kicked = signal::kick(tgid, tid);
                     self.sent.store(true, Ordering::Release);
                     if let Err(error) = kicked
                         && error != Errno::ESRCH
@@ -93,27 +131,30 @@ impl Seat {
                         return Err(error);
                     }
                     // A thread that is gone has left by itself.
-                    return Ok(kicked.is_err());
+                    return Ok(kicked.is_err() && self.is_deserted());
                 }
                 false
             }
             // Killed, unlike its memory, which a process made by vfork shared.
-            _ if self.tid() != 0 => !proc::is_alive(self.tgid(), self.tid()),
-            _ => false,
+            _ => self.is_deserted(),
         })
     }
+}
+
+fn split(ids: u64) -> (i32, i32) {
+    ((ids >> 32) as i32, ids as i32)
 }
 
 /// The threads of one virtual machine.
 #[derive(Debug, Default)]
 pub struct World {
-    seats: Mutex<Vec<Arc<Seat>>>,
+    seats: Lock<Vec<Arc<Seat>>>,
     /// Threads that gave their seat back but have not ended yet.
-    leaving: Mutex<Vec<(i32, i32)>>,
+    leaving: Lock<Vec<(i32, i32)>>,
     /// Not zero while the world is stopped.
     stopped: AtomicU32,
     /// Held by who stops it.
-    turn: Mutex<()>,
+    turn: Lock<()>,
     /// Counts the changes after which processors have to forget what they
     /// have cached of the page tables.
     flushes: AtomicU64,
@@ -123,25 +164,20 @@ pub struct World {
 #[derive(Debug)]
 pub struct Stopped<'a> {
     world: &'a World,
-    _turn: MutexGuard<'a, ()>,
+    _turn: Guard<'a, ()>,
 }
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
-        self.world.stopped.store(0, Ordering::SeqCst);
-        wait::wake_all(&self.world.stopped);
+        self.world.go_on();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl World {
     /// A seat for one more thread, which it has to [take](Seat::take).
     pub fn admit(&self) -> Arc<Seat> {
         let seat = Arc::new(Seat::default());
-        lock(&self.seats).push(Arc::clone(&seat));
+        self.seats.lock().push(Arc::clone(&seat));
         seat
     }
 
@@ -150,11 +186,11 @@ impl World {
         // First, so that it is never in neither. The first thread's id stays
         // until the process ends.
         if seat.tid() != 0 && seat.tid() != seat.tgid() {
-            let mut leaving = lock(&self.leaving);
+            let mut leaving = self.leaving.lock();
             leaving.retain(|(tgid, tid)| proc::is_alive(*tgid, *tid));
             leaving.push((seat.tgid(), seat.tid()));
         }
-        lock(&self.seats).retain(|other| !Arc::ptr_eq(seat, other));
+        self.seats.lock().retain(|other| !Arc::ptr_eq(seat, other));
     }
 
     /// Makes `seat` the calling thread's, whose id another may have had that
@@ -162,12 +198,12 @@ impl World {
     pub fn take(&self, seat: &Seat) {
         seat.take();
         let own = (seat.tgid(), seat.tid());
-        lock(&self.leaving).retain(|other| *other != own);
+        self.leaving.lock().retain(|other| *other != own);
     }
 
     /// All seats, as of now.
     pub fn seats(&self) -> Vec<Arc<Seat>> {
-        lock(&self.seats).clone()
+        self.seats.lock().clone()
     }
 
     /// Before the guest is entered. Waits while the world is stopped.
@@ -231,7 +267,7 @@ impl World {
     /// EAGAIN where one cannot be stopped.
     pub fn stop(&self, seat: &Seat) -> Result<Stopped<'_>, Errno> {
         seat.place.store(place::PARKED, Ordering::SeqCst);
-        let turn = lock(&self.turn);
+        let turn = self.turn.lock();
         seat.place.store(place::MONITOR, Ordering::SeqCst);
         self.stopped.store(1, Ordering::SeqCst);
         let stopped = Stopped {
@@ -246,16 +282,33 @@ impl World {
         Ok(stopped)
     }
 
+    /// After a child in the calling thread's place was killed: lets the world
+    /// go on that it may have stopped.
+    pub fn release_abandoned(&self) {
+        if self.turn.is_own() {
+            self.go_on();
+        }
+    }
+
+    fn go_on(&self) {
+        self.stopped.store(0, Ordering::SeqCst);
+        wait::wake_all(&self.stopped);
+    }
+
     /// Whether all threads but that of `own` stand still.
     fn is_still(&self, own: &Seat) -> Result<bool, Errno> {
         let mut still = true;
-        for seat in lock(&self.seats).iter() {
+        for seat in self.seats.lock().iter() {
             // All are kicked, not only the first.
             still &= std::ptr::eq(&raw const **seat, own) || seat.is_still()?;
         }
         // The C library's own end of a thread takes locks as well.
-        let mut leaving = lock(&self.leaving);
-        leaving.retain(|(tgid, tid)| proc::is_alive(*tgid, *tid));
+        let mut leaving = self.leaving.lock();
+        // What does not change is not touched: the caller may be a child that
+        // is killed.
+        if !leaving.is_empty() {
+            leaving.retain(|(tgid, tid)| proc::is_alive(*tgid, *tid));
+        }
         Ok(still && leaving.is_empty())
     }
 
@@ -272,8 +325,8 @@ impl World {
 
     /// Leaves only `seat` in it: in the child of a fork.
     pub fn keep_only(&self, seat: &Arc<Seat>) {
-        *lock(&self.seats) = vec![Arc::clone(seat)];
-        lock(&self.leaving).clear();
+        *self.seats.lock() = vec![Arc::clone(seat)];
+        self.leaving.lock().clear();
     }
 }
 

@@ -1,7 +1,8 @@
 //! The limit on open files.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+
+use crate::sys::lock::Lock;
 
 /// Soft and hard limit of a resource (`getrlimit(2)`).
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +37,7 @@ pub fn open_file_limit() -> io::Result<Limit> {
 ///
 /// From `setrlimit(2)`, or of `work`.
 pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = OPEN_FILES.lock();
     let before = open_file_limit()?;
     if soft <= before.soft {
         return work();
@@ -54,7 +55,7 @@ pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) 
 ///
 /// From `setrlimit(2)`: EPERM beyond what the host allows.
 pub fn set_open_file_limit(soft: u64, hard: u64) -> io::Result<()> {
-    let _turn = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = OPEN_FILES.lock();
     let before = open_file_limit()?;
     set_limit(Limit {
         soft,
@@ -63,7 +64,7 @@ pub fn set_open_file_limit(soft: u64, hard: u64) -> io::Result<()> {
 }
 
 /// Held while the limit on open files is not what the payload set.
-static OPEN_FILES: Mutex<()> = Mutex::new(());
+static OPEN_FILES: Lock<()> = Lock::new(());
 
 fn set_limit(limit: Limit) -> io::Result<()> {
     let value = libc::rlimit {
