@@ -2,6 +2,7 @@
 //! threads that run in it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,7 @@ use crate::errno::Errno;
 use crate::error::Error;
 use crate::fd::ReservedFds;
 use crate::mem::guest::GuestMemory;
+use crate::mem::mapping::Prot;
 use crate::mem::pagetable::{PageTables, Pages};
 use crate::mem::space::AddressSpace;
 use crate::mem::system::SystemArea;
@@ -225,6 +227,20 @@ impl Machine {
     pub fn drop_tables(&self) -> Result<(), Errno> {
         self.world.want_flush();
         self.space().drop_tables()
+    }
+
+    /// As [`AddressSpace::protect`], where only the right to execute may go
+    /// (see [`AddressSpace::loses_only_execution`]). The world is stopped.
+    ///
+    /// # Errors
+    ///
+    /// As `mprotect(2)`; from KVM.
+    pub fn take_execution(&self, range: &Range<u64>, prot: Prot) -> Result<(), Errno> {
+        self.world.want_flush();
+        let mut space = self.space();
+        let done = space.protect(range, prot);
+        space.refresh_tables()?;
+        done
     }
 
     /// In the child of a fork: a virtual machine of its own around the memory
