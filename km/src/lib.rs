@@ -61,10 +61,16 @@ use crate::task::exec;
 pub fn main() -> u8 {
     let args: Vec<_> = std::env::args_os().collect();
     if let Some(config) = exec::inherited(&args) {
-        return complain(&match config {
+        let error = match config {
             Ok(config) => start(config),
             Err(errno) => Error::Memory(errno),
-        });
+        };
+        if error.is_lack_of_room() {
+            // Nobody is left to return it to: as on Linux.
+            ::log::debug!("{error}");
+            sys::proc::die_by_signal(libc::SIGSEGV);
+        }
+        return complain(&error);
     }
     let cli = match Cli::from_args(args) {
         Ok(cli) => cli,

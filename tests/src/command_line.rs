@@ -117,6 +117,19 @@ const CHECKS: &[(&str, Check)] = &[
         }
         Ok(())
     }),
+    ("a-small-stack-is-the-payloads", |km| {
+        for size in [128, 64, 32] {
+            let script = format!("ulimit -s {size}; exec \"$0\" /bin/sh -c 'ulimit -s'");
+            let args = ["-c", &script, &km.path].map(str::to_owned);
+            let outcome = km.run_job(&Job {
+                args: args.to_vec(),
+                ..Job::new("/bin/sh".to_owned())
+            });
+            let wanted = format!("{size}\n");
+            check!(outcome, outcome.stdout == wanted.as_bytes())?;
+        }
+        Ok(())
+    }),
     ("payload-options-are-the-payloads", |km| {
         km.prints(&["/bin/echo", "--strace", "-k", "x"], "--strace -k x\n")?;
         km.prints(&["--", "/bin/echo", "--", "x"], "-- x\n")

@@ -13,6 +13,7 @@ pub mod kvm;
 pub mod map;
 pub mod proc;
 pub mod signal;
-pub mod start;
+#[cfg(not(test))]
+mod start;
 pub mod thread;
 pub mod wait;

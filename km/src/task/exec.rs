@@ -19,7 +19,7 @@ use crate::config::{LogTo, Options, RunConfig};
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::loader;
-use crate::loader::stack::{MAX_STRING, string_limit};
+use crate::loader::stack::{MAX_STRING, string_limit, string_room};
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::sys::{clone, proc, signal};
@@ -212,7 +212,7 @@ fn prepare(
     }
     let limits = process.limits.all();
     let mut room = Room::new(limits.stack.soft);
-    room.take(program.execfn.len())?;
+    room.take_string(program.execfn.len())?;
     let argv = room.read(&process.memory, argv)?;
     let env = room.read(&process.memory, envp)?;
     let target = target.map_err(|error| error.errno())?;
@@ -288,16 +288,28 @@ fn prepare(
 
 /// What strings and pointers may still take (`bprm_stack_limits()` and
 /// `copy_strings()` in `fs/exec.c`).
-struct Room(u64);
+struct Room {
+    all: u64,
+    strings: u64,
+}
 
 impl Room {
     fn new(stack: u64) -> Room {
-        Room(string_limit(stack))
+        Room {
+            all: string_limit(stack),
+            strings: string_room(stack),
+        }
     }
 
-    fn take(&mut self, len: usize) -> Result<(), Errno> {
-        self.0 = self.0.checked_sub(len as u64 + 1).ok_or(Errno::E2BIG)?;
+    fn take(&mut self, bytes: u64) -> Result<(), Errno> {
+        self.all = self.all.checked_sub(bytes).ok_or(Errno::E2BIG)?;
         Ok(())
+    }
+
+    fn take_string(&mut self, len: usize) -> Result<(), Errno> {
+        let bytes = len as u64 + 1;
+        self.strings = self.strings.checked_sub(bytes).ok_or(Errno::E2BIG)?;
+        self.take(bytes)
     }
 
     /// The strings of the array at `address`, which ends with a null pointer.
@@ -312,7 +324,7 @@ impl Room {
             if pointer == 0 {
                 break;
             }
-            self.take(POINTER as usize - 1)?;
+            self.take(POINTER)?;
             let string =
                 memory
                     .read_string(pointer, MAX_STRING - 1)
@@ -320,7 +332,7 @@ impl Room {
                         Errno::ENAMETOOLONG => Errno::E2BIG,
                         errno => errno,
                     })?;
-            self.take(string.len())?;
+            self.take_string(string.len())?;
             strings.push(OsString::from_vec(string));
         }
         Ok(strings)
