@@ -41,6 +41,8 @@ struct Processors {
     shim: Shim,
     made: u32,
     idle: Vec<Reserved>,
+    /// The page of a processor that KVM did not make, for the next attempt.
+    spare: Option<VcpuPage>,
 }
 
 /// A virtual processor, and where signals for the thread that has it are
@@ -157,6 +159,7 @@ impl Machine {
                 shim,
                 made: 0,
                 idle: Vec::new(),
+                spare: None,
             }),
         })
     }
@@ -197,13 +200,22 @@ impl Machine {
         if processors.made >= vm.max_vcpus() {
             return Err(Error::Memory(Errno::EAGAIN));
         }
-        let page = {
-            let (tables, mut pages) = space.machine();
-            processors.shim.vcpu_page(tables, &mut pages)?
+        let page = match processors.spare.take() {
+            Some(page) => page,
+            None => {
+                let (tables, mut pages) = space.machine();
+                processors.shim.vcpu_page(tables, &mut pages)?
+            }
         };
         let root = space.root();
         drop(space);
-        let fd = vm.create_vcpu(processors.made, &self.fds)?;
+        let fd = match vm.create_vcpu(processors.made, &self.fds) {
+            Ok(fd) => fd,
+            Err(error) => {
+                processors.spare = Some(page);
+                return Err(error.into());
+            }
+        };
         processors.made += 1;
         Ok(Reserved::New(Box::new(New {
             fd,
@@ -265,6 +277,7 @@ impl Machine {
         let mut processors = self.processors();
         processors.shim = shim;
         processors.made = 0;
+        processors.spare = None;
         // They are the parent's, and their memory is not here.
         processors.idle.drain(..).for_each(Reserved::abandon);
         drop(processors);
