@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::errno::Errno;
 use crate::loader;
+use crate::mem::layout::{PAGE, TASK_SIZE};
 use crate::procfs::{self, View};
 use crate::sys::proc;
 use crate::syscall::Outcome;
@@ -26,16 +27,12 @@ pub fn clone(call: &mut Call<'_>) -> Outcome {
         flags: flags & !SIGNAL,
         exit_signal: flags & SIGNAL,
         stack: call.arg(1),
-        // Both stand in the same place, so that one excludes the other.
+        // Both stand in the same place: one excludes the other.
         parent_tid: call.arg(2),
         pidfd: call.arg(2),
         child_tid: call.arg(3),
         tls: call.arg(4),
     };
-    let both = (libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID) as u64;
-    if flags & both == both {
-        return Outcome::Fail(Errno::EINVAL);
-    }
     carry_out(call, &request)
 }
 
@@ -84,13 +81,19 @@ pub fn clone3(call: &mut Call<'_>) -> Outcome {
 fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
     /// The structure without what came after `tls` (`CLONE_ARGS_SIZE_VER0`).
     const FIRST_SIZE: usize = 64;
-    const PAGE: usize = 4096;
-    const KNOWN: u64 = 0xffff_ffff & !SIGNAL & !(libc::CLONE_DETACHED as u64) | CLEAR_SIGHAND;
+    /// `MAX_PID_NS_LEVEL`.
+    const MAX_NUMBERS: u64 = 32;
+    const LAST_SIGNAL: u64 = 64;
+    const NEWTIME: u64 = 0x80;
+    /// `CLONE_NEWTIME` alone has a bit in the place of the signal.
+    const UNUSED: u64 = SIGNAL & !NEWTIME | libc::CLONE_DETACHED as u64;
+    const KNOWN: u64 = 0xffff_ffff & !UNUSED | CLEAR_SIGHAND;
     let size = usize::try_from(call.arg(1)).unwrap_or(usize::MAX);
-    match size {
-        PAGE.. if size > PAGE => return Err(Errno::E2BIG),
-        ..FIRST_SIZE => return Err(Errno::EINVAL),
-        _ => {}
+    if size as u64 > PAGE {
+        return Err(Errno::E2BIG);
+    }
+    if size < FIRST_SIZE {
+        return Err(Errno::EINVAL);
     }
     let mut bytes = vec![0u8; size];
     call.memory().read(call.arg(0), &mut bytes)?;
@@ -100,19 +103,27 @@ fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
     }
     bytes.resize(known, 0);
     let args = CloneArgs::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
-    let threads = (libc::CLONE_THREAD | libc::CLONE_PARENT) as u64;
-    let chooses_place = args.set_tid_size != 0 || args.set_tid != 0 || args.cgroup != 0;
-    if args.flags & !KNOWN != 0
-        || args.exit_signal & !SIGNAL != 0
-        || args.exit_signal > 64
-        || args.flags & threads != 0 && args.exit_signal != 0
-        || (args.stack == 0) != (args.stack_size == 0)
-        // Not for payloads: the ids and the cgroup are the monitor's.
-        || chooses_place
+    // As `copy_clone_args_from_user()` has it: the numbers are read before
+    // the flags are looked at.
+    if args.set_tid_size > MAX_NUMBERS
+        || (args.set_tid == 0) != (args.set_tid_size == 0)
+        || args.exit_signal > LAST_SIGNAL
     {
         return Err(Errno::EINVAL);
     }
-    Ok(Request {
+    let numbers = call
+        .memory()
+        .read_array::<i32>(args.set_tid, args.set_tid_size as usize)?;
+    let threads = (libc::CLONE_THREAD | libc::CLONE_PARENT) as u64;
+    let end = args.stack.checked_add(args.stack_size);
+    if args.flags & !KNOWN != 0
+        || args.flags & threads != 0 && args.exit_signal != 0
+        || (args.stack == 0) != (args.stack_size == 0)
+        || end.is_none_or(|end| end > TASK_SIZE)
+    {
+        return Err(Errno::EINVAL);
+    }
+    let request = Request {
         flags: args.flags,
         pidfd: args.pidfd,
         child_tid: args.child_tid,
@@ -120,7 +131,18 @@ fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
         exit_signal: args.exit_signal,
         stack: args.stack.wrapping_add(args.stack_size),
         tls: args.tls,
-    })
+    };
+    if !numbers.is_empty() {
+        // The ids are the host's to choose.
+        request.check()?;
+        let possible = numbers.iter().all(|number| *number > 0);
+        return Err(if possible {
+            Errno::EPERM
+        } else {
+            Errno::EINVAL
+        });
+    }
+    Ok(request)
 }
 
 fn carry_out(call: &mut Call<'_>, request: &Request) -> Outcome {
