@@ -1,15 +1,16 @@
 //! New threads, processes and programs.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::errno::Errno;
-use crate::loader;
 use crate::mem::layout::{PAGE, TASK_SIZE};
 use crate::procfs::{self, View};
+use crate::sys::clone::{EXECVE_CHECK, knows_check};
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
@@ -166,46 +167,44 @@ pub fn execve(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// Only says whether the file could be executed (`execveat(2)`, Linux 6.14).
-const AT_EXECVE_CHECK: i32 = 0x10000;
-
 /// `execveat(dirfd, path, argv, envp, flags)`.
 pub fn execveat(call: &mut Call<'_>) -> Outcome {
     let work = |call: &mut Call<'_>| {
-        const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
+        const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | EXECVE_CHECK;
         let flags = call.int(4);
-        if flags & !KNOWN != 0 {
-            return Err(Errno::EINVAL);
-        }
         let path = read_path(call, 1)?;
         if path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
             return Err(Errno::ENOENT);
         }
-        let directory = call.process.fds.translate(call.arg(0)) as i32;
-        let relative = !path.starts_with(b"/");
-        let program = match directory {
-            libc::AT_FDCWD if !path.is_empty() => program(call, path)?,
-            _ if !relative => program(call, path)?,
-            fd if fd < 0 && fd != libc::AT_FDCWD => return Err(Errno::EBADF),
-            fd if fd != libc::AT_FDCWD && !proc::is_open(fd) => return Err(Errno::EBADF),
-            fd => through_descriptor(fd, path),
+        let checks = flags & EXECVE_CHECK != 0;
+        if flags & !KNOWN != 0 || checks && !knows_check(call.process.image.as_fd()) {
+            return Err(Errno::EINVAL);
+        }
+        let follows = path.is_empty() || flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let fd = call.process.fds.translate(call.arg(0)) as i32;
+        let program = if path.starts_with(b"/") || fd == libc::AT_FDCWD {
+            // As it is on the host, where what /proc shows in its place is one.
+            if !follows && is_link(Path::new(OsStr::from_bytes(&path))) {
+                return Err(Errno::ELOOP);
+            }
+            match path.as_slice() {
+                b"" => program(call, b".".to_vec())?,
+                _ => program(call, path)?,
+            }
+        } else {
+            if fd < 0 || !proc::is_open(fd) {
+                return Err(Errno::EBADF);
+            }
+            let program = through_descriptor(fd, path);
+            if !follows && is_link(&program.path) {
+                return Err(Errno::ELOOP);
+            }
+            program
         };
-        let is_link = |metadata: std::fs::Metadata| metadata.is_symlink();
-        if flags & libc::AT_SYMLINK_NOFOLLOW != 0
-            && program.path.symlink_metadata().is_ok_and(is_link)
-            // What a descriptor stands for shows as a link as well.
-            && program.way.as_ref().is_none_or(|(_, rest)| !rest.is_empty())
-        {
-            return Err(Errno::ELOOP);
-        }
-        if flags & AT_EXECVE_CHECK != 0 {
-            let resolved = loader::resolve(&program.path, &program.execfn, Vec::new());
-            return match resolved {
-                Err(error) if !error.is_about_content() => Err(error.errno()),
-                _ => Ok(None),
-            };
-        }
         let strings = [call.arg(2), call.arg(3)];
+        if checks {
+            return exec::check(call.process, &program, strings).map(|()| None);
+        }
         exec::execute(call.process, call.thread, program, strings).map(Some)
     };
     match work(call) {
@@ -213,6 +212,11 @@ pub fn execveat(call: &mut Call<'_>) -> Outcome {
         Ok(Some(never)) => match never {},
         Err(errno) => Outcome::Fail(errno),
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn read_path(call: &Call<'_>, index: usize) -> Result<Vec<u8>, Errno> {
