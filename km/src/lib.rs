@@ -16,8 +16,8 @@
 //!
 //! Threads: one host thread a payload thread, which owns its vCPU and
 //! `Thread`. Lock order: `Process::actions`, then the machine's processors,
-//! then its space, then the system area's, then an output's. No lock is held
-//! over `KVM_RUN`, a host call that can block, or `World::stop`.
+//! then its space, then the system area's. No lock is held over `KVM_RUN`, a
+//! host call that can block (a line of `--strace` is one), or `World::stop`.
 
 // A payload can get an errno or a signal, never a panic of the monitor.
 #![cfg_attr(
