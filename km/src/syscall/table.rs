@@ -323,7 +323,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(270, "pselect6", &[int("nfds"), inout("readfds", &FD_SET), inout("writefds", &FD_SET), inout("exceptfds", &FD_SET), inout("timeout", &TIMESPEC), nested("sigmask")], Int, poll::pselect6),
     Row::handle(271, "ppoll", &[array_inout("fds", &POLLFD, 1), uint("nfds"), inout("tmo_p", &TIMESPEC), input("sigmask", &SIGSET), SIGSETSIZE], Int, poll::ppoll),
     Row::refuse(272, "unshare", &[flags("flags", &flags::CLONE)], Errno::EPERM, NAMESPACES),
-    Row::handle(273, "set_robust_list", &[address("head"), size("len")], Int, process::set_robust_list).partial("what a process holds that is killed by the host (SIGKILL, a default action) stays locked"),
+    Row::handle(273, "set_robust_list", &[address("head"), size("len")], Int, process::set_robust_list).partial("where the host kills a process (SIGKILL, a default action), robust futexes it shares with others stay locked"),
     Row::handle(274, "get_robust_list", &[int("pid"), address("head_ptr"), address("len_ptr")], Int, process::get_robust_list),
     Row::proxy(275, "splice", &[fd("fd_in"), inout("off_in", &LONG), fd("fd_out"), inout("off_out", &LONG), size("size"), flags("flags", &flags::SPLICE)], Int),
     Row::proxy(276, "tee", &[fd("fd_in"), fd("fd_out"), size("size"), flags("flags", &flags::SPLICE)], Int),
