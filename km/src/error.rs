@@ -47,6 +47,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the payload, which may be executed, does not fit into memory.
+    pub fn is_lack_of_room(&self) -> bool {
+        matches!(
+            self,
+            Error::Load(LoadError::Map { .. } | LoadError::Stack(_))
+        )
+    }
+
     /// The exit code of km for it.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -16,10 +16,10 @@
 //!
 //! Threads: one host thread a payload thread, which owns its vCPU and
 //! `Thread`. Lock order: `Process::actions`, then the machine's processors,
-//! then its space, then the system area's, then an output's. No lock is held
-//! over `KVM_RUN`, a host call that can block, `World::stop`, or what a child
-//! made by `vfork` asks its parent for. What such a child can take with it
-//! when it is killed is a `sys::lock::Lock`.
+//! then its space, then the system area's. No lock is held over `KVM_RUN`, a
+//! host call that can block (a line of `--strace` is one), `World::stop`, or
+//! what a child made by `vfork` asks its parent for. What such a child can take
+//! with it when it is killed is a `sys::lock::Lock`.
 
 // A payload can get an errno or a signal, never a panic of the monitor.
 #![cfg_attr(
@@ -63,10 +63,16 @@ use crate::task::exec;
 pub fn main() -> u8 {
     let args: Vec<_> = std::env::args_os().collect();
     if let Some(config) = exec::inherited(&args) {
-        return complain(&match config {
+        let error = match config {
             Ok(config) => start(config),
             Err(errno) => Error::Memory(errno),
-        });
+        };
+        if error.is_lack_of_room() {
+            // Nobody is left to return it to: as on Linux.
+            ::log::debug!("{error}");
+            sys::proc::die_by_signal(libc::SIGSEGV);
+        }
+        return complain(&error);
     }
     let cli = match Cli::from_args(args) {
         Ok(cli) => cli,

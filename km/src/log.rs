@@ -12,11 +12,13 @@ use std::sync::Arc;
 
 use crate::config::Options;
 use crate::fd::ReservedFds;
-use crate::sys::lock::{Guard, Lock};
+use crate::sys::proc;
 
-/// A place to write lines to, on a descriptor the payload cannot touch.
+/// A place to write lines to, on a descriptor the payload cannot touch. No
+/// lock is held in a write, which may block: a child that is forked meanwhile
+/// writes as well.
 #[derive(Debug, Clone)]
-pub struct Output(Arc<Lock<File>>);
+pub struct Output(Arc<File>);
 
 impl Output {
     /// The process's standard error as it is now.
@@ -25,7 +27,7 @@ impl Output {
     ///
     /// From `dup`: EBADF when it is closed.
     pub fn standard_error(fds: &ReservedFds) -> io::Result<Output> {
-        Output::new(File::from(fds.adopt_copy(io::stderr().as_fd())?))
+        Ok(Output::inherited(fds.adopt_copy(io::stderr().as_fd())?))
     }
 
     /// A file, appended to.
@@ -35,7 +37,7 @@ impl Output {
     /// From `open(2)`.
     pub fn file(path: &Path, fds: &ReservedFds) -> io::Result<Output> {
         let open = || OpenOptions::new().create(true).append(true).open(path);
-        Output::new(File::from(fds.adopt(|| open().map(OwnedFd::from))?))
+        Ok(Output::inherited(fds.adopt(|| open().map(OwnedFd::from))?))
     }
 
     /// Nowhere.
@@ -49,12 +51,12 @@ impl Output {
 
     /// A descriptor inherited from the program that executed this one.
     pub fn inherited(fd: OwnedFd) -> Output {
-        Output(Arc::new(Lock::new(File::from(fd))))
+        Output(Arc::new(File::from(fd)))
     }
 
     /// The number of its descriptor.
     pub fn descriptor(&self) -> i32 {
-        self.lock().as_raw_fd()
+        self.0.as_raw_fd()
     }
 
     /// In a new process: writes to a file of its own, where processes have
@@ -63,24 +65,16 @@ impl Output {
         let Some(path) = options.report_path() else {
             return;
         };
-        match Output::file(&path, fds) {
-            Ok(own) => std::mem::swap(&mut *self.lock(), &mut *own.lock()),
-            Err(error) => ::log::warn!("cannot write to {}: {error}", path.display()),
+        let own = Output::file(&path, fds);
+        if let Err(error) = own.and_then(|own| proc::put_in_place(own.0.as_fd(), self.0.as_fd())) {
+            ::log::warn!("cannot write to {}: {error}", path.display());
         }
-    }
-
-    fn lock(&self) -> Guard<'_, File> {
-        self.0.lock()
-    }
-
-    fn new(file: File) -> io::Result<Output> {
-        Ok(Output(Arc::new(Lock::new(file))))
     }
 
     /// Writes `text`, in one piece where the file allows. A log that cannot
     /// be written is no reason to disturb the payload.
     pub fn write(&self, text: &str) {
-        let _ = (&*self.lock()).write_all(text.as_bytes());
+        let _ = (&*self.0).write_all(text.as_bytes());
     }
 }
 

@@ -11,6 +11,7 @@ struct arguments {
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 #define CLEAR_SIGHAND 0x100000000ull
+#define INTO_CGROUP 0x200000000ull
 
 static volatile uint32_t cleared, parent_tid;
 static volatile uint64_t seen[3];
@@ -121,8 +122,49 @@ static void errors(void)
     ERR("CLONE_SIGHAND without CLONE_VM", clone3(&b, sizeof b), EINVAL);
     b = a, b.flags = CLONE_SIGHAND | CLONE_VM | CLEAR_SIGHAND;
     ERR("CLONE_SIGHAND and CLONE_CLEAR_SIGHAND", clone3(&b, sizeof b), EINVAL);
+    b = a, b.exit_signal = 0x100000000 | SIGCHLD;
+    ERR("a signal of more than 32 bits", clone3(&b, sizeof b), EINVAL);
+    b = a, b.flags = CLONE_PARENT;
+    ERR("CLONE_PARENT with a signal", clone3(&b, sizeof b), EINVAL);
+    b = a, b.stack = 0x8000000000000000, b.stack_size = 4096;
+    ERR("a stack in the kernel", clone3(&b, sizeof b), EINVAL);
+    b = a, b.stack = (uintptr_t)stack, b.stack_size = 1ull << 63;
+    ERR("a stack that ends in the kernel", clone3(&b, sizeof b), EINVAL);
+    b = a, b.stack = (uintptr_t)stack, b.stack_size = -(uint64_t)(uintptr_t)stack;
+    ERR("a stack that goes round", clone3(&b, sizeof b), EINVAL);
+    b = a, b.flags = CLONE_SETTLS, b.tls = 0x7ffffffff000;
+    ERR("TLS at the end of memory", clone3(&b, sizeof b), EPERM);
+    b.tls = 0x8000000000000000;
+    ERR("TLS in the kernel", clone3(&b, sizeof b), EPERM);
+    b.flags = THREAD_FLAGS | CLONE_SETTLS, b.exit_signal = 0, b.stack = (uintptr_t)stack, b.stack_size = 32768;
+    ERR("a thread with such", clone3(&b, sizeof b), EPERM);
+    b.flags = CLONE_VM | CLONE_VFORK | CLONE_SETTLS;
+    ERR("a child in the same memory", clone3(&b, sizeof b), EPERM);
+    b.flags = CLONE_SETTLS | CLONE_SIGHAND;
+    ERR("flags are looked at first", clone3(&b, sizeof b), EINVAL);
+    ERR("clone: TLS in the kernel", syscall(SYS_clone, CLONE_SETTLS | SIGCHLD, 0, 0, 0, -4096l), EPERM);
+    ERR("clone: the pidfd on the id", syscall(SYS_clone, CLONE_PIDFD | CLONE_PARENT_SETTID, 0, &parent_tid, 0, 0), EINVAL);
+    b = a, b.flags = CLONE_PIDFD | CLONE_PARENT_SETTID, b.pidfd = b.parent_tid = (uintptr_t)&parent_tid;
+    ERR("the pidfd on the id", clone3(&b, sizeof b), EINVAL);
+    b = a, b.flags = CLONE_PIDFD, b.pidfd = 8;
+    ERR("the pidfd nowhere", clone3(&b, sizeof b), EFAULT);
     b = a, b.set_tid_size = 1;
     ERR("numbers wanted, none given", clone3(&b, sizeof b), EINVAL);
+    b = a, b.set_tid = (uintptr_t)tls;
+    ERR("numbers given, none wanted", clone3(&b, sizeof b), EINVAL);
+    b.set_tid_size = 33;
+    ERR("too many numbers", clone3(&b, sizeof b), EINVAL);
+    b.set_tid_size = 1, b.set_tid = 8;
+    ERR("numbers from nowhere", clone3(&b, sizeof b), EFAULT);
+    int32_t below = -1;
+    b.set_tid = (uintptr_t)&below;
+    ERR("a number that none has", clone3(&b, sizeof b), EINVAL);
+    b = a, b.flags = INTO_CGROUP, b.cgroup = 1ull << 31;
+    ERR("no such group", clone3(&b, sizeof b), EINVAL);
+    b.cgroup = 0;
+    ERR("a group where there is none yet", clone3(&b, 80), EINVAL);
+    b = a, b.cgroup = 999;
+    EQ("a group nobody asks for", end_of((pid_t)clone3(&b, sizeof b)), 9);
     ERR("no child was made", waitpid(-1, NULL, WNOHANG | __WALL), ECHILD);
 }
 

@@ -1,10 +1,11 @@
 //! km's own command line: its options, and how it ends when it cannot run what
 //! it is asked to. Payloads here are the machine's own small programs.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use libtest_mimic::{Completion, Failed, Trial};
 use serde_json::Value;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::case::Session;
 use crate::compare::describe;
 use crate::job::{Content, End, File, Job, Outcome, signal_number};
+use crate::locations::Locations;
 use crate::process;
 
 /// Passes if the condition holds; else tells the condition and the outcome.
@@ -114,6 +116,19 @@ const CHECKS: &[(&str, Check)] = &[
                 outcome,
                 Some(&outcome.end) == wanted.as_ref() && outcome.stderr.is_empty(),
             )?;
+        }
+        Ok(())
+    }),
+    ("a-small-stack-is-the-payloads", |km| {
+        for size in [128, 64, 32] {
+            let script = format!("ulimit -s {size}; exec \"$0\" /bin/sh -c 'ulimit -s'");
+            let args = ["-c", &script, &km.path].map(str::to_owned);
+            let outcome = km.run_job(&Job {
+                args: args.to_vec(),
+                ..Job::new("/bin/sh".to_owned())
+            });
+            let wanted = format!("{size}\n");
+            check!(outcome, outcome.stdout == wanted.as_bytes())?;
         }
         Ok(())
     }),
@@ -267,6 +282,7 @@ const CHECKS: &[(&str, Check)] = &[
         check!(outcome, is_complete && numbers.is_sorted() && is_named)
     }),
     ("command-line-in-proc-is-the-payloads", command_line_in_proc),
+    ("a-full-pipe-of-strace-stops-no-other", full_pipe_of_strace),
 ];
 
 const OPTIONS: [&str; 19] = [
@@ -460,4 +476,36 @@ fn look_while_running(child: &mut std::process::Child) -> Result<(Vec<u8>, Strin
         std::fs::read(proc.join("cmdline"))?,
         std::fs::read_to_string(proc.join("comm"))?,
     ))
+}
+
+/// A thread whose trace nobody reads, and another that forks meanwhile.
+fn full_pipe_of_strace(km: &Km) -> Result<(), Failed> {
+    const PATIENCE: Duration = Duration::from_secs(15);
+    let guest = Locations::find().guests().join("static-musl/trace_blocked");
+    let mut child = Command::new(&km.path)
+        .arg("--strace")
+        .arg(guest)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err("no pipes".into());
+    };
+    let (tell, told) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // Nobody listens once it was waited for too long.
+            let _ = tell.send(line);
+        }
+    });
+    let first = told.recv_timeout(PATIENCE);
+    let mut trace = Vec::new();
+    stderr.read_to_end(&mut trace)?;
+    let status = child.wait()?;
+    let _ = reader.join();
+    let rest: Vec<String> = told.iter().collect();
+    if first.as_deref() == Ok("ok the child") && rest == ["ok its end", "all ok"] {
+        return Ok(());
+    }
+    Err(format!("{status}; first {first:?}, then {rest:?}").into())
 }

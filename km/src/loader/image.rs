@@ -71,9 +71,6 @@ fn mmap_random(space: &AddressSpace) -> u64 {
 
 /// How far the break is randomised (`arch_randomize_brk()`).
 const BRK_RANDOM: u64 = 32 << 20;
-/// The stack's size at the start, beyond its content
-/// (`setup_arg_pages()`, 128 KiB).
-const STACK_EXTRA: u64 = 128 << 10;
 /// The most memory held ready for a stack without limit.
 const STACK_READY_MAX: u64 = 1 << 30;
 
@@ -134,10 +131,12 @@ pub fn load(
         },
         shuffle: random.below(stack::SHUFFLE_BOUND),
         limit: stack::string_limit(limit),
+        room: stack::string_room(limit),
     };
     let top = TASK_SIZE - random.pages(STACK_RANDOM);
     let stack = stack::build(&content, top)?;
-    make_stack(space, &stack, top, limit, program.image.exec_stack).map_err(no_room)?;
+    let present = stack.bottom(top, limit)?..top;
+    make_stack(space, &stack, present, limit, program.image.exec_stack).map_err(no_room)?;
     let auxv = auxv_bytes(&stack);
     Ok(Entry { rip, stack, auxv })
 }
@@ -268,7 +267,7 @@ fn auxv(
 fn make_stack(
     space: &mut AddressSpace,
     stack: &StackImage,
-    top: u64,
+    present: Range<u64>,
     limit: u64,
     executable: bool,
 ) -> Result<(), Errno> {
@@ -276,10 +275,9 @@ fn make_stack(
     rights.set(Prot::EXEC, executable);
     let mut mapping = Mapping::new(rights, Kind::Stack);
     mapping.flags = MapFlags::GROWSDOWN;
-    let present = (stack.sp - STACK_EXTRA) & !(PAGE - 1);
-    let lowest = top - limit.min(STACK_READY_MAX);
-    let ready = lowest.min(present).next_multiple_of(PAGE);
-    space.make_stack(present..top, ready, mapping)?;
+    let lowest = present.end - limit.min(STACK_READY_MAX);
+    let ready = lowest.next_multiple_of(PAGE).min(present.start);
+    space.make_stack(present, ready, mapping)?;
     space.memory().write(stack.sp, &stack.bytes)
 }
 

@@ -22,7 +22,7 @@ use crate::loader::elf::{ElfError, ElfHeader, ElfImage, Role};
 use crate::loader::script::{ScriptError, parse_script};
 use crate::loader::stack::StackError;
 use crate::mem::mapping::FileInfo;
-use crate::sys::proc;
+use crate::sys::{clone, proc};
 
 pub use image::{Entry, Layout, base_name, load, prot};
 
@@ -176,12 +176,20 @@ fn open_executable(path: &Path) -> Result<File, LoadError> {
             path: path.to_owned(),
         });
     }
-    if !crate::sys::proc::may_execute(file.as_fd()) {
+    if !proc::may_execute(file.as_fd()) {
         return Err(LoadError::NotExecutable {
             path: path.to_owned(),
         });
     }
-    Ok(file)
+    // As Linux does when it opens it: for instance, whether it is open for
+    // writing.
+    match clone::may_be_executed(file.as_fd()) {
+        Ok(()) => Ok(file),
+        Err(errno) => Err(LoadError::Open {
+            path: path.to_owned(),
+            errno,
+        }),
+    }
 }
 
 fn read_head(file: &File, path: &Path) -> Result<Vec<u8>, LoadError> {

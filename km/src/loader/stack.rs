@@ -24,6 +24,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use thiserror::Error;
 
+use crate::mem::layout::PAGE;
+
 /// Longest argument or environment string in bytes, with its NUL
 /// (`MAX_ARG_STRLEN`).
 pub const MAX_STRING: usize = 131_072;
@@ -45,6 +47,13 @@ const WORD: u64 = 8;
 /// arguments and environment" in `execve(2)`).
 pub fn string_limit(rlimit_stack: u64) -> u64 {
     (rlimit_stack / 4).clamp(131_072, 6 << 20)
+}
+
+/// What the strings alone may take in bytes: the pages they are copied to are
+/// the stack's already, the first of them without regard to the limit
+/// (`get_arg_page` in `fs/exec.c`).
+pub fn string_room(rlimit_stack: u64) -> u64 {
+    (rlimit_stack & !(PAGE - 1)).max(PAGE) - TOP_ZEROS
 }
 
 /// Value of an entry of the auxiliary vector: see `getauxval(3)`.
@@ -79,6 +88,8 @@ pub struct StackContent<'a> {
     pub shuffle: u64,
     /// Most bytes for strings and pointers: [`string_limit`].
     pub limit: u64,
+    /// Most bytes for strings: [`string_room`].
+    pub room: u64,
 }
 
 /// A finished stack: `bytes` belong at `sp` and end at the top.
@@ -101,6 +112,28 @@ pub struct StackImage {
     pub auxv: Range<u64>,
 }
 
+impl StackImage {
+    /// Where the stack's pages start, which end at `top`, when it may grow to
+    /// `limit` bytes (`setup_arg_pages` in `fs/exec.c`: the pages of the
+    /// strings and 128 KiB below them, as far as the limit allows;
+    /// `create_elf_tables`: at least the initial stack pointer's page).
+    ///
+    /// # Errors
+    ///
+    /// EFAULT where the limit is too low for the latter.
+    pub fn bottom(&self, top: u64, limit: u64) -> Result<u64, StackError> {
+        const EXTRA: u64 = 128 << 10;
+        let strings = self.arg_start & !(PAGE - 1);
+        let lowest = top.saturating_sub(limit & !(PAGE - 1));
+        let bottom = strings.saturating_sub(EXTRA).max(lowest).min(strings);
+        let pointer = self.sp & !(PAGE - 1);
+        if pointer < bottom && pointer < lowest {
+            return Err(StackError::LimitTooLow(limit));
+        }
+        Ok(bottom.min(pointer))
+    }
+}
+
 /// Why a stack cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum StackError {
@@ -110,6 +143,8 @@ pub enum StackError {
     TooBig(u64),
     #[error("an argument or environment string contains a NUL byte")]
     Nul,
+    #[error("arguments and environment leave no room on a stack of at most {0} bytes")]
+    LimitTooLow(u64),
     #[error("no room for a stack below {0:#x}")]
     NoRoom(u64),
 }
@@ -121,6 +156,7 @@ impl StackError {
         match self {
             StackError::StringTooLong(_) | StackError::TooBig(_) => libc::E2BIG,
             StackError::Nul => libc::EINVAL,
+            StackError::LimitTooLow(_) => libc::EFAULT,
             StackError::NoRoom(_) => libc::ENOMEM,
         }
     }
@@ -144,7 +180,11 @@ pub fn build(content: &StackContent<'_>, top: u64) -> Result<StackImage, StackEr
     let env_len = strings_len(content.envp)?;
     let execfn_len = string_len(content.execfn)?;
     let (argc, envc) = (count(argv), count(content.envp));
-    check_limit(content.limit, argc, envc, [arg_len, env_len, execfn_len])?;
+    let strings = [arg_len, env_len, execfn_len];
+    check_limit(content.limit, argc, envc, strings)?;
+    if sum(strings) > content.room {
+        return Err(StackError::TooBig(content.room));
+    }
 
     let layout = Layout {
         arg_len,

@@ -136,8 +136,10 @@ impl AddressSpace {
         let flags = libc::MAP_PRIVATE | libc::MAP_NORESERVE;
         let prot = host_prot(mapping.prot);
         self.map_anonymous(present, mapping)?;
-        self.reservation
-            .map(&physical, prot, flags, Backing::Anonymous)?;
+        if !physical.is_empty() {
+            self.reservation
+                .map(&physical, prot, flags, Backing::Anonymous)?;
+        }
         self.stack_ready = ready;
         Ok(())
     }

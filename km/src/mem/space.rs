@@ -479,8 +479,10 @@ impl AddressSpace {
             self.withdraw(piece)?;
         }
         let done = self.mappings.protect(range.clone(), prot);
-        for (at, (piece, before)) in done.changed.iter().enumerate() {
-            if let Err(error) = self.protect_host(piece, *before, prot) {
+        for (at, (piece, _)) in done.changed.iter().enumerate() {
+            let physical = self.physical_range(piece);
+            let protect = |physical| self.reservation.protect(&physical, host_prot(prot));
+            if let Err(error) = physical.and_then(protect) {
                 for (piece, before) in done.changed.iter().skip(at) {
                     self.mappings
                         .update(piece.clone(), |mapping| mapping.prot = *before);
@@ -498,14 +500,25 @@ impl AddressSpace {
         }
     }
 
-    fn protect_host(&self, range: &Range<u64>, before: Prot, prot: Prot) -> Result<(), Errno> {
-        let physical = self.physical_range(range)?;
-        if before.contains(Prot::EXEC) && !prot.contains(Prot::EXEC) {
-            // The host's mapping never was executable, so its change may be
-            // none: make it one that drops cached translations.
-            self.reservation.protect(&physical, libc::PROT_NONE)?;
-        }
-        self.reservation.protect(&physical, host_prot(prot))
+    /// Whether `prot` takes the right to execute from a part of `range` and
+    /// nothing else. The host's mapping, which never was executable, does not
+    /// change then, and does not make KVM forget what it knows of the old
+    /// rights.
+    pub fn loses_only_execution(&self, range: &Range<u64>, prot: Prot) -> bool {
+        !prot.contains(Prot::EXEC)
+            && self.mappings.iter_over(range.clone()).any(|(_, mapping)| {
+                mapping.prot.contains(Prot::EXEC) && host_prot(mapping.prot) == host_prot(prot)
+            })
+    }
+
+    /// Makes KVM forget what it knows of the page tables. No processor may be
+    /// running, and each has to be flushed before it runs on.
+    ///
+    /// # Errors
+    ///
+    /// From KVM.
+    pub fn refresh_tables(&self) -> Result<(), Errno> {
+        self.tables.area().refresh(&self.vm)
     }
 
     /// Drops all page table entries of the payload. No processor may be
@@ -516,7 +529,7 @@ impl AddressSpace {
     /// From KVM.
     pub fn drop_tables(&mut self) -> Result<(), Errno> {
         self.tables.clear_user()?;
-        self.tables.area().refresh(&self.vm)
+        self.refresh_tables()
     }
 
     /// The virtual machine the memory belongs to.

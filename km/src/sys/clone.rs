@@ -65,6 +65,10 @@ pub fn execute(file: BorrowedFd<'_>, name: &CStr, argument: &CStr) -> Errno {
     exec(file, [name, argument], 0)
 }
 
+/// `AT_EXECVE_CHECK`: only says whether the file could be executed
+/// (`execveat(2)`, Linux 6.14).
+pub const EXECVE_CHECK: i32 = 0x10000;
+
 /// Whether the kernel would execute the file now: for instance not while it is
 /// open for writing. Kernels before 6.14 say nothing.
 ///
@@ -72,12 +76,19 @@ pub fn execute(file: BorrowedFd<'_>, name: &CStr, argument: &CStr) -> Errno {
 ///
 /// What `execve(2)` would say of the file.
 pub fn may_be_executed(file: BorrowedFd<'_>) -> Result<(), Errno> {
-    const AT_EXECVE_CHECK: i32 = 0x10000;
-    match exec(file, [c"", c""], AT_EXECVE_CHECK) {
+    match exec(file, [c"", c""], EXECVE_CHECK) {
         Errno::EINVAL | Errno::ENOSYS => Ok(()),
         errno if errno.raw() == 0 => Ok(()),
         errno => Err(errno),
     }
+}
+
+/// Whether the kernel knows [`EXECVE_CHECK`]; `file` is any open file.
+pub fn knows_check(file: BorrowedFd<'_>) -> bool {
+    !matches!(
+        exec(file, [c"", c""], EXECVE_CHECK),
+        Errno::EINVAL | Errno::ENOSYS
+    )
 }
 
 fn exec(file: BorrowedFd<'_>, [name, argument]: [&CStr; 2], flags: i32) -> Errno {

@@ -15,7 +15,8 @@ pub mod lock;
 pub mod map;
 pub mod proc;
 pub mod signal;
-pub mod start;
+#[cfg(not(test))]
+mod start;
 pub mod thread;
 pub mod vfork;
 pub mod wait;

@@ -1,14 +1,16 @@
 //! New threads, processes and programs.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::errno::Errno;
-use crate::loader;
+use crate::mem::layout::{PAGE, TASK_SIZE};
 use crate::procfs::{self, View};
+use crate::sys::clone::{EXECVE_CHECK, knows_check};
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
@@ -26,16 +28,12 @@ pub fn clone(call: &mut Call<'_>) -> Outcome {
         flags: flags & !SIGNAL,
         exit_signal: flags & SIGNAL,
         stack: call.arg(1),
-        // Both stand in the same place, so that one excludes the other.
+        // Both stand in the same place: one excludes the other.
         parent_tid: call.arg(2),
         pidfd: call.arg(2),
         child_tid: call.arg(3),
         tls: call.arg(4),
     };
-    let both = (libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID) as u64;
-    if flags & both == both {
-        return Outcome::Fail(Errno::EINVAL);
-    }
     carry_out(call, &request)
 }
 
@@ -84,13 +82,19 @@ pub fn clone3(call: &mut Call<'_>) -> Outcome {
 fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
     /// The structure without what came after `tls` (`CLONE_ARGS_SIZE_VER0`).
     const FIRST_SIZE: usize = 64;
-    const PAGE: usize = 4096;
-    const KNOWN: u64 = 0xffff_ffff & !SIGNAL & !(libc::CLONE_DETACHED as u64) | CLEAR_SIGHAND;
+    /// `MAX_PID_NS_LEVEL`.
+    const MAX_NUMBERS: u64 = 32;
+    const LAST_SIGNAL: u64 = 64;
+    const NEWTIME: u64 = 0x80;
+    /// `CLONE_NEWTIME` alone has a bit in the place of the signal.
+    const UNUSED: u64 = SIGNAL & !NEWTIME | libc::CLONE_DETACHED as u64;
+    const KNOWN: u64 = 0xffff_ffff & !UNUSED | CLEAR_SIGHAND;
     let size = usize::try_from(call.arg(1)).unwrap_or(usize::MAX);
-    match size {
-        PAGE.. if size > PAGE => return Err(Errno::E2BIG),
-        ..FIRST_SIZE => return Err(Errno::EINVAL),
-        _ => {}
+    if size as u64 > PAGE {
+        return Err(Errno::E2BIG);
+    }
+    if size < FIRST_SIZE {
+        return Err(Errno::EINVAL);
     }
     let mut bytes = vec![0u8; size];
     call.memory().read(call.arg(0), &mut bytes)?;
@@ -100,19 +104,27 @@ fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
     }
     bytes.resize(known, 0);
     let args = CloneArgs::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
-    let threads = (libc::CLONE_THREAD | libc::CLONE_PARENT) as u64;
-    let chooses_place = args.set_tid_size != 0 || args.set_tid != 0 || args.cgroup != 0;
-    if args.flags & !KNOWN != 0
-        || args.exit_signal & !SIGNAL != 0
-        || args.exit_signal > 64
-        || args.flags & threads != 0 && args.exit_signal != 0
-        || (args.stack == 0) != (args.stack_size == 0)
-        // Not for payloads: the ids and the cgroup are the monitor's.
-        || chooses_place
+    // As `copy_clone_args_from_user()` has it: the numbers are read before
+    // the flags are looked at.
+    if args.set_tid_size > MAX_NUMBERS
+        || (args.set_tid == 0) != (args.set_tid_size == 0)
+        || args.exit_signal > LAST_SIGNAL
     {
         return Err(Errno::EINVAL);
     }
-    Ok(Request {
+    let numbers = call
+        .memory()
+        .read_array::<i32>(args.set_tid, args.set_tid_size as usize)?;
+    let threads = (libc::CLONE_THREAD | libc::CLONE_PARENT) as u64;
+    let end = args.stack.checked_add(args.stack_size);
+    if args.flags & !KNOWN != 0
+        || args.flags & threads != 0 && args.exit_signal != 0
+        || (args.stack == 0) != (args.stack_size == 0)
+        || end.is_none_or(|end| end > TASK_SIZE)
+    {
+        return Err(Errno::EINVAL);
+    }
+    let request = Request {
         flags: args.flags,
         pidfd: args.pidfd,
         child_tid: args.child_tid,
@@ -120,7 +132,18 @@ fn clone3_request(call: &Call<'_>) -> Result<Request, Errno> {
         exit_signal: args.exit_signal,
         stack: args.stack.wrapping_add(args.stack_size),
         tls: args.tls,
-    })
+    };
+    if !numbers.is_empty() {
+        // The ids are the host's to choose.
+        request.check()?;
+        let possible = numbers.iter().all(|number| *number > 0);
+        return Err(if possible {
+            Errno::EPERM
+        } else {
+            Errno::EINVAL
+        });
+    }
+    Ok(request)
 }
 
 fn carry_out(call: &mut Call<'_>, request: &Request) -> Outcome {
@@ -144,46 +167,44 @@ pub fn execve(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// Only says whether the file could be executed (`execveat(2)`, Linux 6.14).
-const AT_EXECVE_CHECK: i32 = 0x10000;
-
 /// `execveat(dirfd, path, argv, envp, flags)`.
 pub fn execveat(call: &mut Call<'_>) -> Outcome {
     let work = |call: &mut Call<'_>| {
-        const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
+        const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | EXECVE_CHECK;
         let flags = call.int(4);
-        if flags & !KNOWN != 0 {
-            return Err(Errno::EINVAL);
-        }
         let path = read_path(call, 1)?;
         if path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
             return Err(Errno::ENOENT);
         }
-        let directory = call.process.fds.translate(call.arg(0)) as i32;
-        let relative = !path.starts_with(b"/");
-        let program = match directory {
-            libc::AT_FDCWD if !path.is_empty() => program(call, path)?,
-            _ if !relative => program(call, path)?,
-            fd if fd < 0 && fd != libc::AT_FDCWD => return Err(Errno::EBADF),
-            fd if fd != libc::AT_FDCWD && !proc::is_open(fd) => return Err(Errno::EBADF),
-            fd => through_descriptor(fd, path),
+        let checks = flags & EXECVE_CHECK != 0;
+        if flags & !KNOWN != 0 || checks && !knows_check(call.process.image.as_fd()) {
+            return Err(Errno::EINVAL);
+        }
+        let follows = path.is_empty() || flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let fd = call.process.fds.translate(call.arg(0)) as i32;
+        let program = if path.starts_with(b"/") || fd == libc::AT_FDCWD {
+            // As it is on the host, where what /proc shows in its place is one.
+            if !follows && is_link(Path::new(OsStr::from_bytes(&path))) {
+                return Err(Errno::ELOOP);
+            }
+            match path.as_slice() {
+                b"" => program(call, b".".to_vec())?,
+                _ => program(call, path)?,
+            }
+        } else {
+            if fd < 0 || !proc::is_open(fd) {
+                return Err(Errno::EBADF);
+            }
+            let program = through_descriptor(fd, path);
+            if !follows && is_link(&program.path) {
+                return Err(Errno::ELOOP);
+            }
+            program
         };
-        let is_link = |metadata: std::fs::Metadata| metadata.is_symlink();
-        if flags & libc::AT_SYMLINK_NOFOLLOW != 0
-            && program.path.symlink_metadata().is_ok_and(is_link)
-            // What a descriptor stands for shows as a link as well.
-            && program.way.as_ref().is_none_or(|(_, rest)| !rest.is_empty())
-        {
-            return Err(Errno::ELOOP);
-        }
-        if flags & AT_EXECVE_CHECK != 0 {
-            let resolved = loader::resolve(&program.path, &program.execfn, Vec::new());
-            return match resolved {
-                Err(error) if !error.is_about_content() => Err(error.errno()),
-                _ => Ok(None),
-            };
-        }
         let strings = [call.arg(2), call.arg(3)];
+        if checks {
+            return exec::check(call.process, &program, strings).map(|()| None);
+        }
         exec::execute(call.process, call.thread, program, strings).map(Some)
     };
     match work(call) {
@@ -191,6 +212,11 @@ pub fn execveat(call: &mut Call<'_>) -> Outcome {
         Ok(Some(never)) => match never {},
         Err(errno) => Outcome::Fail(errno),
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn read_path(call: &Call<'_>, index: usize) -> Result<Vec<u8>, Errno> {

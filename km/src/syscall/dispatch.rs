@@ -68,18 +68,22 @@ impl Payload {
     }
 
     /// A line for `--strace`, with the thread it is about where there are
-    /// several.
+    /// several. Who reads it may be slow: the others go on meanwhile, and can
+    /// stop the world.
     fn report(&self, text: &str) {
         let Some(output) = self.process.trace() else {
             return;
         };
         let options = &self.process.options;
         let shared = options.follow && options.report.is_none();
-        if shared || self.process.threads() > 1 || self.process.is_borrowed() {
-            output.write(&format!("[pid {}] {text}", proc::thread_id()));
-        } else {
-            output.write(text);
-        }
+        let several = shared || self.process.threads() > 1 || self.process.is_borrowed();
+        let whose = match several {
+            true => format!("[pid {}] ", proc::thread_id()),
+            false => String::new(),
+        };
+        let line = whose + text;
+        let world = &self.process.machine.world;
+        world.host_call(&self.thread.seat, || output.write(&line));
     }
 
     fn count(&self, kind: ExitKind) {

@@ -322,7 +322,16 @@ pub fn mprotect(call: &mut Call<'_>) -> Outcome {
             }
             range.start = whole.start;
         }
-        space.protect(&range, prot(protection))?;
+        let rights = prot(protection);
+        if space.loses_only_execution(&range, rights) {
+            drop(space);
+            let machine = &call.process.machine;
+            // Calls of other threads go on meanwhile, also in this memory.
+            let _stopped = machine.world.stop(&call.thread.seat)?;
+            machine.take_execution(&range, rights)?;
+        } else {
+            space.protect(&range, rights)?;
+        }
         Ok(0)
     };
     protect().into()

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use crate::complain;
 use crate::errno::Errno;
 use crate::error::Error;
+use crate::mem::layout::TASK_SIZE;
 use crate::sys::call::NOT_BEGUN;
 use crate::sys::clone::{self, Child, Forked};
 use crate::sys::{heap, proc, thread};
@@ -62,13 +63,15 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 const SEPARABLE: u64 = FS | SYSVSEM;
 
 impl Request {
-    /// Checks the flags (`copy_process()` in `kernel/fork.c`).
+    /// Checks the flags (`kernel_clone()`, `copy_process()` in
+    /// `kernel/fork.c`).
     ///
     /// # Errors
     ///
     /// EINVAL for what Linux refuses, for processes that share memory or signal
     /// handlers and run at the same time, and for descriptors that processes
-    /// share or threads do not; EPERM for namespaces.
+    /// share or threads do not; EPERM for namespaces, and for thread-local
+    /// storage outside the payload's addresses.
     pub fn check(&self) -> Result<(), Errno> {
         let has = |flags: u64| self.flags & flags == flags;
         let own_ids = (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64;
@@ -79,6 +82,7 @@ impl Request {
             || has(libc::CLONE_NEWNS as u64 | FS)
             || has(libc::CLONE_NEWUSER as u64 | FS)
             || has(PIDFD) && self.flags & (THREAD | DETACHED) != 0
+            || has(PIDFD | PARENT_SETTID) && self.pidfd == self.parent_tid
         {
             return Err(Errno::EINVAL);
         }
@@ -93,6 +97,9 @@ impl Request {
         }
         if !thread && (has(VM) && !waits || has(SIGHAND)) {
             return Err(Errno::EINVAL);
+        }
+        if has(SETTLS) && self.tls >= TASK_SIZE {
+            return Err(Errno::EPERM);
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{LogTo, Options, RunConfig};
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
-use crate::loader;
-use crate::loader::stack::{MAX_STRING, string_limit};
+use crate::loader::stack::{MAX_STRING, string_limit, string_room};
+use crate::loader::{self, LoadError, Target};
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::sys::{clone, proc, signal};
@@ -198,32 +198,47 @@ struct Prepared {
     way: Option<OwnedFd>,
 }
 
-/// Everything up to the point of no return.
-fn prepare(
-    process: &Process,
-    thread: &Thread,
-    program: Program,
-    [argv, envp]: [u64; 2],
-) -> Result<Prepared, Errno> {
-    // As Linux has it: the file first, then the strings, then what is in it.
+/// What the file and the strings come to, in the order Linux has: the file
+/// first, then the strings, then what is in the file.
+struct Read {
+    target: Result<Target, LoadError>,
+    argv: Vec<OsString>,
+    env: Vec<OsString>,
+}
+
+fn read(process: &Process, program: &Program, [argv, envp]: [u64; 2]) -> Result<Read, Errno> {
     let target = loader::resolve(&program.path, &program.execfn, Vec::new());
     if let Err(error) = &target
         && !error.is_about_content()
     {
         return Err(error.errno());
     }
-    let limits = process.limits.all();
-    let mut room = Room::new(limits.stack.soft);
-    room.take(program.execfn.len())?;
+    let mut room = Room::new(process.limits.all().stack.soft);
+    room.take_string(program.execfn.len())?;
     let argv = room.read(&process.memory, argv)?;
     let env = room.read(&process.memory, envp)?;
+    Ok(Read { target, argv, env })
+}
+
+/// Whether [`execute`] would get as far as to look into the file
+/// (`AT_EXECVE_CHECK`).
+///
+/// # Errors
+///
+/// As `execve(2)`.
+pub fn check(process: &Process, program: &Program, strings: [u64; 2]) -> Result<(), Errno> {
+    read(process, program, strings).map(drop)
+}
+
+/// Everything up to the point of no return.
+fn prepare(
+    process: &Process,
+    thread: &Thread,
+    program: Program,
+    strings: [u64; 2],
+) -> Result<Prepared, Errno> {
+    let Read { target, argv, env } = read(process, &program, strings)?;
     let target = target.map_err(|error| error.errno())?;
-    for file in [Some(&target.program), target.interpreter.as_ref()]
-        .into_iter()
-        .flatten()
-    {
-        clone::may_be_executed(file.file.as_fd())?;
-    }
     let is_script = target.program.path != program.path;
     drop(target);
 
@@ -251,6 +266,7 @@ fn prepare(
         .map(|number| 1u64 << (number - 1))
         .sum();
     drop(actions);
+    let limits = process.limits.all();
     let pair = |limit: Limit| (limit.soft, limit.hard);
     let range = process.fds.range();
     let [image, proc_root, output, report, device] = process.descriptors_for_exec();
@@ -290,16 +306,28 @@ fn prepare(
 
 /// What strings and pointers may still take (`bprm_stack_limits()` and
 /// `copy_strings()` in `fs/exec.c`).
-struct Room(u64);
+struct Room {
+    all: u64,
+    strings: u64,
+}
 
 impl Room {
     fn new(stack: u64) -> Room {
-        Room(string_limit(stack))
+        Room {
+            all: string_limit(stack),
+            strings: string_room(stack),
+        }
     }
 
-    fn take(&mut self, len: usize) -> Result<(), Errno> {
-        self.0 = self.0.checked_sub(len as u64 + 1).ok_or(Errno::E2BIG)?;
+    fn take(&mut self, bytes: u64) -> Result<(), Errno> {
+        self.all = self.all.checked_sub(bytes).ok_or(Errno::E2BIG)?;
         Ok(())
+    }
+
+    fn take_string(&mut self, len: usize) -> Result<(), Errno> {
+        let bytes = len as u64 + 1;
+        self.strings = self.strings.checked_sub(bytes).ok_or(Errno::E2BIG)?;
+        self.take(bytes)
     }
 
     /// The strings of the array at `address`, which ends with a null pointer.
@@ -314,7 +342,7 @@ impl Room {
             if pointer == 0 {
                 break;
             }
-            self.take(POINTER as usize - 1)?;
+            self.take(POINTER)?;
             let string =
                 memory
                     .read_string(pointer, MAX_STRING - 1)
@@ -322,7 +350,7 @@ impl Room {
                         Errno::ENAMETOOLONG => Errno::E2BIG,
                         errno => errno,
                     })?;
-            self.take(string.len())?;
+            self.take_string(string.len())?;
             strings.push(OsString::from_vec(string));
         }
         Ok(strings)

@@ -2,6 +2,7 @@
 //! threads that run in it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::errno::Errno;
 use crate::error::Error;
 use crate::fd::ReservedFds;
 use crate::mem::guest::GuestMemory;
+use crate::mem::mapping::Prot;
 use crate::mem::pagetable::{PageTables, Pages};
 use crate::mem::space::AddressSpace;
 use crate::mem::system::SystemArea;
@@ -40,6 +42,8 @@ struct Processors {
     shim: Shim,
     made: u32,
     idle: Vec<Reserved>,
+    /// The page of a processor that KVM did not make, for the next attempt.
+    spare: Option<VcpuPage>,
 }
 
 /// A virtual processor, and where signals for the thread that has it are
@@ -156,6 +160,7 @@ impl Machine {
                 shim,
                 made: 0,
                 idle: Vec::new(),
+                spare: None,
             }),
         })
     }
@@ -194,9 +199,12 @@ impl Machine {
         if processors.made >= vm.max_vcpus() {
             return Err(Error::Memory(Errno::EAGAIN));
         }
-        let page = {
-            let (tables, mut pages) = space.machine();
-            processors.shim.vcpu_page(tables, &mut pages)?
+        let page = match processors.spare.take() {
+            Some(page) => page,
+            None => {
+                let (tables, mut pages) = space.machine();
+                processors.shim.vcpu_page(tables, &mut pages)?
+            }
         };
         let root = space.root();
         drop(space);
@@ -205,9 +213,13 @@ impl Machine {
             match vm.create_vcpu(id, &self.fds) {
                 // Lost on the way: the payload's own doing.
                 Err(error) if error.is(libc::EEXIST) && id < vm.max_vcpus() => {}
-                made => {
-                    processors.made += u32::from(made.is_ok());
-                    break made?;
+                Ok(fd) => {
+                    processors.made += 1;
+                    break fd;
+                }
+                Err(error) => {
+                    processors.spare = Some(page);
+                    return Err(error.into());
                 }
             }
             processors.made += 1;
@@ -236,6 +248,20 @@ impl Machine {
         self.space().drop_tables()
     }
 
+    /// As [`AddressSpace::protect`], where only the right to execute may go
+    /// (see [`AddressSpace::loses_only_execution`]). The world is stopped.
+    ///
+    /// # Errors
+    ///
+    /// As `mprotect(2)`; from KVM.
+    pub fn take_execution(&self, range: &Range<u64>, prot: Prot) -> Result<(), Errno> {
+        self.world.want_flush();
+        let mut space = self.space();
+        let done = space.protect(range, prot);
+        space.refresh_tables()?;
+        done
+    }
+
     /// In the child of a fork: a virtual machine of its own around the memory
     /// it has got a copy of, and a processor that continues with `context`.
     /// `keep` are descriptors of the monitor's that stay open.
@@ -258,6 +284,7 @@ impl Machine {
         let mut processors = self.processors();
         processors.shim = shim;
         processors.made = 0;
+        processors.spare = None;
         // They are the parent's, and their memory is not here.
         processors.idle.drain(..).for_each(Reserved::abandon);
         drop(processors);

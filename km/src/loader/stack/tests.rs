@@ -80,6 +80,7 @@ fn content<'a>(argv: &'a [OsString], envp: &'a [OsString]) -> StackContent<'a> {
         random: RANDOM,
         shuffle: 0,
         limit: string_limit(8 << 20),
+        room: string_room(8 << 20),
     }
 }
 
@@ -202,6 +203,46 @@ fn the_limit_follows_the_stack_limit() {
 }
 
 #[test]
+fn strings_fit_into_the_stack_limit() {
+    assert_eq!(string_room(0), 4096 - 8, "the first page is free");
+    assert_eq!(string_room(8192), 8192 - 8);
+    assert_eq!(string_room(9000), 8192 - 8, "whole pages only");
+    let long = [OsString::from("x".repeat(8000))];
+    let with = |room| {
+        build(
+            &StackContent {
+                room,
+                ..content(&long, &[])
+            },
+            TOP,
+        )
+    };
+    assert!(with(string_room(12 << 10)).is_ok());
+    assert_eq!(with(4088), Err(StackError::TooBig(4088)));
+}
+
+#[test]
+fn the_stack_begins_as_large_as_its_limit_allows() {
+    let long = [OsString::from("x".repeat(6000))];
+    let stack = build(&content(&long, &[]), TOP).unwrap();
+    assert_eq!(stack.arg_start & !4095, TOP - 8192);
+    let whole = TOP - 8192 - (128 << 10);
+    assert_eq!(stack.bottom(TOP, 8 << 20), Ok(whole));
+    assert_eq!(stack.bottom(TOP, libc::RLIM_INFINITY), Ok(whole));
+    assert_eq!(stack.bottom(TOP, 64 << 10), Ok(TOP - (64 << 10)));
+    assert_eq!(stack.bottom(TOP, 8192 + 4095), Ok(TOP - 8192));
+    // Not even what is there already: no more is asked.
+    assert_eq!(stack.bottom(TOP, 4096), Ok(TOP - 8192));
+    let shuffled = StackContent {
+        shuffle: 4096,
+        ..content(&long, &[])
+    };
+    let stack = build(&shuffled, TOP).unwrap();
+    assert_eq!(stack.bottom(TOP, 12 << 10), Ok(TOP - (12 << 10)));
+    assert_eq!(stack.bottom(TOP, 8192), Err(StackError::LimitTooLow(8192)));
+}
+
+#[test]
 fn refuses_what_would_not_read_back() {
     let nul = [OsString::from("a\0b")];
     assert_eq!(build(&content(&nul, &[]), TOP), Err(StackError::Nul));
@@ -275,6 +316,7 @@ fn linux_agrees() {
         random: read(random, random + 16).try_into().unwrap(),
         shuffle: arg_start - (random + 16 + PLATFORM.len() as u64),
         limit: string_limit(libc::RLIM_INFINITY),
+        room: string_room(libc::RLIM_INFINITY),
         ..content(&argv, &envp)
     };
     let stack = build(&content, top).unwrap();

@@ -53,6 +53,20 @@ pub fn set_inherited(fd: i32, inherited: bool) {
     unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
 }
 
+/// Makes `old` stand for what `new` stands for, under its own number and
+/// close-on-exec.
+///
+/// # Errors
+///
+/// From `dup3(2)`.
+pub fn put_in_place(new: BorrowedFd<'_>, old: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both are open, and `old` stays so: its number is its owner's.
+    match unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Whether `fd` is open.
 pub fn is_open(fd: i32) -> bool {
     // SAFETY: F_GETFD takes no argument.
