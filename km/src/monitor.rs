@@ -10,10 +10,12 @@ use crate::config::{LogTo, Options, RunConfig};
 use crate::error::Error;
 use crate::exit_code;
 use crate::fd::ReservedFds;
+use crate::loader::stack::StackImage;
 use crate::loader::{self, Layout, Target};
 use crate::log::{self, Output};
 use crate::mem::guest::GuestMemory;
 use crate::mem::layout::Arenas;
+use crate::procfs::Notice;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::sys::map::Reservation;
@@ -92,7 +94,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
     let registers = processor.vcpu.replace_registers();
     registers.rip = entry.rip;
     registers.rsp = entry.stack.sp;
-    show_payload(&target, &execfn, &entry, &machine.memory);
+    show_payload(&target, &execfn, &entry, &machine.memory, &fds);
 
     let mut thread = Thread::new(processor.mailbox, machine.world.admit());
     thread.mask = mask;
@@ -107,6 +109,10 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         identity: Identity {
             exe: target.program.absolute(),
             auxv: entry.auxv,
+            stack: StackImage {
+                bytes: Vec::new(),
+                ..entry.stack
+            },
         },
         options: Arc::new(options),
         image: Arc::new(image),
@@ -237,7 +243,13 @@ fn reserve(bits: u32) -> Result<(Arenas, Reservation), Error> {
 
 /// Lets `ps` and `/proc/PID` show the payload's name, arguments and
 /// environment.
-fn show_payload(target: &Target, execfn: &OsStr, entry: &loader::Entry, memory: &GuestMemory) {
+fn show_payload(
+    target: &Target,
+    execfn: &OsStr,
+    entry: &loader::Entry,
+    memory: &GuestMemory,
+    fds: &ReservedFds,
+) {
     // Of a file that has only a descriptor, Linux shows the own name.
     let absolute = target.program.absolute();
     let unnamed = execfn.as_bytes().starts_with(b"/dev/fd/");
@@ -256,7 +268,8 @@ fn show_payload(target: &Target, execfn: &OsStr, entry: &loader::Entry, memory: 
         stack.env_end,
     ]
     .map(host);
-    if let Err(error) = proc::show_strings(strings) {
+    let notice: &'static Notice = Box::leak(Box::new(Notice::new(memory, fds, &absolute)));
+    if let Err(error) = proc::show_payload(strings, &notice.announce(&entry.auxv)) {
         ::log::debug!("/proc shows km's own command line: {error}");
     }
 }

@@ -474,6 +474,16 @@ impl MappingTable {
         }
     }
 
+    /// Appends the line of `/proc/self/maps` for one mapping.
+    pub fn write_line(
+        out: &mut Vec<u8>,
+        range: &Range<u64>,
+        mapping: &Mapping,
+        is_deleted: impl Fn(&FileInfo) -> bool,
+    ) {
+        maps::write_line(out, range, mapping, is_deleted);
+    }
+
     /// The one way the table changes: `change` gets the pieces inside `range`
     /// and answers what shall be there instead. What reaches into the range
     /// is split, and the outcome is merged with its neighbours.

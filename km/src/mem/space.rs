@@ -155,6 +155,11 @@ impl AddressSpace {
         self.tables.root()
     }
 
+    /// Where the program break starts.
+    pub fn brk(&self) -> u64 {
+        self.brk.start
+    }
+
     /// Sets where `mmap` starts to look, downwards.
     pub fn set_mmap_base(&mut self, base: u64) {
         self.mmap_base = base;

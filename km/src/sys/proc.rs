@@ -109,7 +109,10 @@ fn set_memory_map(map: &MemoryMap) -> io::Result<()> {
 /// # Errors
 ///
 /// From `prctl(2)`.
-pub fn show_strings([arg_start, arg_end, env_start, env_end]: [u64; 4]) -> io::Result<()> {
+pub fn show_payload(
+    [arg_start, arg_end, env_start, env_end]: [u64; 4],
+    vector: &[u64],
+) -> io::Result<()> {
     // The kernel wants all of its record anew, and reading it back from
     // /proc/self/stat costs more than the call. Where code and data lie only
     // serves that file.
@@ -128,8 +131,8 @@ pub fn show_strings([arg_start, arg_end, env_start, env_end]: [u64; 4]) -> io::R
         arg_end,
         env_start,
         env_end,
-        auxv: 0,
-        auxv_size: 0,
+        auxv: vector.as_ptr().addr() as u64,
+        auxv_size: u32::try_from(size_of_val(vector)).unwrap_or(u32::MAX),
         exe_fd: u32::MAX,
     })
 }

@@ -3,17 +3,19 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::errno::Errno;
 use crate::mem::layout::{PAGE, TASK_SIZE};
-use crate::procfs::{self, View};
+use crate::procfs;
 use crate::sys::clone::{EXECVE_CHECK, knows_check};
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
+use crate::syscall::walk::{Found, walk};
 use crate::task::clone::{self, CLEAR_SIGHAND, Request};
 use crate::task::exec::{self, Program, path_of_descriptor};
 
@@ -157,7 +159,8 @@ pub fn execve(call: &mut Call<'_>) -> Outcome {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
-        let program = program(call, path)?;
+        let program = program(call, path.clone())?;
+        let program = payloads(call, libc::AT_FDCWD, &path, program)?;
         let strings = [call.arg(1), call.arg(2)];
         exec::execute(call.process, call.thread, program, strings)
     };
@@ -181,6 +184,7 @@ pub fn execveat(call: &mut Call<'_>) -> Outcome {
             return Err(Errno::EINVAL);
         }
         let follows = path.is_empty() || flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let given = path.clone();
         let fd = call.process.fds.translate(call.arg(0)) as i32;
         let program = if path.starts_with(b"/") || fd == libc::AT_FDCWD {
             // As it is on the host, where what /proc shows in its place is one.
@@ -201,6 +205,7 @@ pub fn execveat(call: &mut Call<'_>) -> Outcome {
             }
             program
         };
+        let program = payloads(call, fd, &given, program)?;
         let strings = [call.arg(2), call.arg(3)];
         if checks {
             return exec::check(call.process, &program, strings).map(|()| None);
@@ -239,15 +244,41 @@ fn program(call: &Call<'_>, path: Vec<u8>) -> Result<Program, Errno> {
             way: Some((fd, OsString::new())),
         });
     }
-    let path = match procfs::look(call.process, execfn.as_bytes()) {
-        View::File(real) => PathBuf::from(OsString::from_vec(real)),
-        View::Refused(errno) => return Err(errno),
-        View::Host | View::Text(_) => PathBuf::from(&execfn),
+    let path = match procfs::leads_to(call.process, execfn.as_bytes())? {
+        Some(real) => PathBuf::from(OsString::from_vec(real)),
+        None => PathBuf::from(&execfn),
     };
     Ok(Program {
         path,
         execfn,
         way: None,
+    })
+}
+
+/// In the place of the monitor's own program, to which a link of `/proc` has
+/// led that leads to the payload's: that.
+fn payloads(
+    call: &Call<'_>,
+    directory: i32,
+    path: &[u8],
+    program: Program,
+) -> Result<Program, Errno> {
+    let image = proc::file_status(call.process.image.as_fd())?;
+    let is_image =
+        |found: std::fs::Metadata| (found.dev(), found.ino()) == (image.device, image.inode);
+    if path.is_empty() || !program.path.metadata().is_ok_and(is_image) {
+        return Ok(program);
+    }
+    let Found::File(held) = walk(call.process, directory, path, true)? else {
+        return Err(Errno::ENOENT);
+    };
+    if proc::file_status(held.as_fd())?.is_same_file(&image) {
+        return Ok(program);
+    }
+    Ok(Program {
+        path: OsString::from_vec(proc::file_name(held.as_fd())).into(),
+        way: None,
+        ..program
     })
 }
 

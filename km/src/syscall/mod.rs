@@ -18,6 +18,7 @@ pub mod list;
 pub mod mask;
 pub mod mman;
 pub mod mount;
+pub mod open;
 pub mod paths;
 pub mod pipe;
 pub mod poll;
@@ -29,6 +30,7 @@ pub mod sockopt;
 pub mod structs;
 pub mod table;
 pub mod trace;
+pub mod walk;
 
 use crate::errno::Errno;
 

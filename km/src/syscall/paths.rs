@@ -1,19 +1,22 @@
-//! Calls that name files. Paths into `/proc/self` show the payload, not the
-//! monitor; all others go to the host as they are.
+//! Calls that name files. Most go to the host as they are: what they tell of a
+//! link of `/proc` that leads to something of the monitor's is corrected, and
+//! those that change a file first make sure that it is none of those.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use crate::errno::Errno;
 use crate::procfs::{self, View};
-use crate::sys::call::{HostArgs, own_syscall};
-use crate::sys::proc;
+use crate::sys::call::HostArgs;
+use crate::sys::proc::{self, FileStatus};
 use crate::syscall::Outcome;
 use crate::syscall::args::Kind;
 use crate::syscall::call::{Call, pointer_to};
+use crate::syscall::open::hold_path;
+use crate::syscall::walk::{Found, walk};
 
 /// Longest path with its NUL (`PATH_MAX`).
-const PATH_MAX: usize = 4096;
+pub const PATH_MAX: usize = 4096;
 
 /// The paths of a call, copied in: what procfs has looked at is what the host
 /// gets.
@@ -23,10 +26,17 @@ struct Paths(Vec<CString>);
 /// The proxy for rows with paths.
 pub fn forward(call: &mut Call<'_>) -> Outcome {
     let mut paths = Paths::default();
-    match prepare(call, &mut paths) {
-        Ok(host) => call.host(call.row.number, &host).into(),
-        Err(errno) => Outcome::Fail(errno),
-    }
+    let mut forward = || {
+        let mut host = prepare(call, &mut paths)?;
+        let held = secure(call, &mut host, &mut paths)?;
+        let result = call.host(call.row.number, &host);
+        drop(held);
+        if result.is_ok() {
+            correct_status(call, &host)?;
+        }
+        result
+    };
+    forward().into()
 }
 
 /// The row's arguments for the host, paths replaced by copies in `paths`.
@@ -41,11 +51,9 @@ fn prepare(call: &Call<'_>, paths: &mut Paths) -> Result<HostArgs, Errno> {
         let Ok(path) = call.memory().read_string(call.arg(index), PATH_MAX - 1) else {
             continue;
         };
-        let path = match procfs::look(call.process, &path) {
-            View::Host => path,
-            View::File(path) => path,
-            View::Text(_) => path,
-            View::Refused(errno) => return Err(errno),
+        let path = match procfs::leads_to(call.process, &path)? {
+            Some(file) if follows(call) => file,
+            _ => path,
         };
         let Ok(path) = CString::new(path) else {
             continue;
@@ -56,243 +64,228 @@ fn prepare(call: &Call<'_>, paths: &mut Paths) -> Result<HostArgs, Errno> {
     Ok(host)
 }
 
-/// `open(2)`.
-pub fn open(call: &mut Call<'_>) -> Outcome {
-    open_path(call, 0, call.arg(1))
-}
-
-/// `creat(2)`.
-pub fn creat(call: &mut Call<'_>) -> Outcome {
-    open_path(
-        call,
-        0,
-        (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64,
-    )
-}
-
-/// `openat(2)`.
-pub fn openat(call: &mut Call<'_>) -> Outcome {
-    open_path(call, 1, call.arg(2))
-}
-
-/// `openat2(2)`.
-pub fn openat2(call: &mut Call<'_>) -> Outcome {
-    let flags: u64 = call.memory().read_value(call.arg(2)).unwrap_or(0);
-    open_path(call, 1, flags)
-}
-
-fn open_path(call: &mut Call<'_>, index: usize, flags: u64) -> Outcome {
-    let path = call.memory().read_string(call.arg(index), PATH_MAX - 1);
-    if let Ok(path) = path
-        && let View::Text(text) = procfs::look(call.process, &path)
-    {
-        return open_text(&text, flags).into();
-    }
-    if call.process.threads() > 1
-        && let Some(proc) = &call.process.proc_root
-    {
-        return open_unseen(call, index, flags, proc.as_raw_fd()).into();
-    }
-    match forward(call) {
-        Outcome::Done(fd) => inspect(call, fd, flags).into(),
-        outcome => outcome,
-    }
-}
-
-/// `struct open_how`.
-const HOW: usize = 3;
-
-/// Opens a file where other threads could use its descriptor before it is
-/// looked at: what has a name is first taken hold of without being opened
-/// (`O_PATH`), out of their reach, and then opened by that hold.
-fn open_unseen(call: &mut Call<'_>, index: usize, flags: u64, proc: i32) -> Result<u64, Errno> {
-    /// A link may come and go as often.
-    const TRIES: usize = 3;
-    let flags = flags as i32;
-    let creates = flags & libc::O_CREAT != 0;
-    let mut paths = Paths::default();
-    let host = prepare(call, &mut paths)?;
-    for _ in 0..TRIES {
-        match hold(call, &host, index, flags) {
-            Ok(held) if creates && flags & libc::O_EXCL != 0 => {
-                drop(held);
-                return Err(Errno::EEXIST);
-            }
-            Ok(held) => return open_held(call, &host, index, &held, flags, proc),
-            Err(Errno::ENOENT) if creates => {}
-            Err(errno) => return Err(errno),
+/// Whether the call follows a link at the end of its path.
+fn follows(call: &Call<'_>) -> bool {
+    let flags = match i64::from(call.row.number) {
+        libc::SYS_lstat
+        | libc::SYS_lchown
+        | libc::SYS_lgetxattr
+        | libc::SYS_lsetxattr
+        | libc::SYS_llistxattr
+        | libc::SYS_lremovexattr
+        | libc::SYS_readlink
+        | libc::SYS_readlinkat
+        | libc::SYS_rename
+        | libc::SYS_renameat
+        | libc::SYS_renameat2
+        | libc::SYS_link
+        | libc::SYS_unlink
+        | libc::SYS_unlinkat
+        | libc::SYS_rmdir
+        | libc::SYS_mkdir
+        | libc::SYS_mkdirat
+        | libc::SYS_mknod
+        | libc::SYS_mknodat
+        | libc::SYS_symlink
+        | libc::SYS_symlinkat => return false,
+        libc::SYS_linkat => return call.int(4) & libc::AT_SYMLINK_FOLLOW != 0,
+        libc::SYS_statx | SYS_SETXATTRAT | SYS_REMOVEXATTRAT => call.int(2),
+        libc::SYS_newfstatat | libc::SYS_utimensat | libc::SYS_faccessat2 | SYS_FCHMODAT2 => {
+            call.int(3)
         }
-        // A new file is none of `/proc`.
-        match create(call, &host, index, flags | libc::O_EXCL) {
-            Err(Errno::EEXIST) if flags & libc::O_EXCL == 0 => {}
-            result => return result,
-        }
-    }
-    Err(Errno::ENOENT)
-}
-
-/// The file at the path in argument `index`, not opened, on a descriptor of
-/// the monitor's.
-fn hold(call: &Call<'_>, host: &HostArgs, index: usize, flags: i32) -> Result<OwnedFd, Errno> {
-    let kept = flags & (libc::O_NOFOLLOW | libc::O_DIRECTORY);
-    let kept = if flags & libc::O_TMPFILE == libc::O_TMPFILE {
-        kept | libc::O_DIRECTORY
-    } else {
-        kept
+        libc::SYS_fchownat | SYS_FILE_SETATTR => call.int(4),
+        _ => 0,
     };
-    call.process.fds.adopt(|| {
-        let flags = kept | libc::O_PATH | libc::O_CLOEXEC;
-        // A lock is held, so that this is no host call of the payload's.
-        let fd = lookup(call, host, index, flags, Some(0), |number, args| {
-            own_syscall(i64::from(number), args)
-        })?;
-        proc::take_inherited(fd as i32)
-    })
+    flags & libc::AT_SYMLINK_NOFOLLOW == 0
 }
 
-/// The row's call with these flags.
-fn create(call: &Call<'_>, host: &HostArgs, index: usize, flags: i32) -> Result<u64, Errno> {
-    lookup(call, host, index, flags, None, |number, args| {
-        call.host(number, args)
-    })
-}
+const SYS_FCHMODAT2: i64 = 452;
+const SYS_SETXATTRAT: i64 = 463;
+const SYS_REMOVEXATTRAT: i64 = 466;
+const SYS_FILE_SETATTR: i64 = 469;
 
-/// The row's call with other flags and, where given, another mode; `make`
-/// makes it.
-fn lookup(
+/// For a call that changes the file: puts the file that was looked at in the
+/// place of its path, where the two could differ. It has to stay open.
+fn secure(
     call: &Call<'_>,
-    host: &HostArgs,
-    index: usize,
-    flags: i32,
-    mode: Option<u64>,
-    make: impl FnOnce(u16, &HostArgs) -> Result<u64, Errno>,
-) -> Result<u64, Errno> {
-    let directory = match index {
-        0 => libc::AT_FDCWD as u64,
-        _ => host.get(0),
+    host: &mut HostArgs,
+    paths: &mut Paths,
+) -> Result<Option<OwnedFd>, Errno> {
+    let index = match i64::from(call.row.number) {
+        libc::SYS_truncate
+        | libc::SYS_chmod
+        | libc::SYS_chown
+        | libc::SYS_utime
+        | libc::SYS_utimes
+        | libc::SYS_setxattr
+        | libc::SYS_removexattr => 0,
+        libc::SYS_fchmodat
+        | libc::SYS_fchownat
+        | libc::SYS_futimesat
+        | libc::SYS_utimensat
+        | SYS_FCHMODAT2
+        | SYS_SETXATTRAT
+        | SYS_REMOVEXATTRAT
+        | SYS_FILE_SETATTR => 1,
+        _ => return Ok(None),
     };
-    let path = host.get(index);
-    let flags = u64::from(flags as u32);
-    if i64::from(call.row.number) == libc::SYS_openat2 {
-        let mut how: [u64; HOW] = call.memory().read_value(call.arg(2))?;
-        let [its_flags, its_mode, _] = &mut how;
-        *its_flags = flags;
-        *its_mode = mode.unwrap_or(*its_mode);
-        let size = size_of_val(&how) as u64;
-        let args = HostArgs::new([directory, path, pointer_to(&mut how), size]);
-        return make(libc::SYS_openat2 as u16, &args);
+    let Some(path) = paths.0.first().filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    if !follows(call) || call.process.proc_root.is_none() {
+        return Ok(None);
     }
-    // `creat` has its mode where `open` has flags.
-    let its_mode = match i64::from(call.row.number) {
-        libc::SYS_creat => call.arg(1),
-        _ => call.arg(index + 2),
+    let directory = start_of(call, index);
+    let held = match hold_path(call, directory, path) {
+        // Nobody else could put another file there.
+        Ok(_) if call.process.threads() == 1 => return Ok(None),
+        Err(Errno::ELOOP) => match walk(call.process, directory, path.to_bytes(), true)? {
+            Found::File(held) => held,
+            Found::Missing { .. } => return Err(Errno::ENOENT),
+        },
+        held => held?,
     };
-    let args = HostArgs::new([directory, path, flags, mode.unwrap_or(its_mode)]);
-    make(libc::SYS_openat as u16, &args)
+    let name = format!("/proc/thread-self/fd/{}", held.as_raw_fd());
+    let name = CString::new(name).map_err(|_| Errno::ENOENT)?;
+    host.set(index, name.as_ptr() as u64);
+    paths.0.push(name);
+    Ok(Some(held))
 }
 
-/// Opens what `held` stands for, if the payload may have it.
-fn open_held(
-    call: &Call<'_>,
-    host: &HostArgs,
-    index: usize,
-    held: &OwnedFd,
-    flags: i32,
-    proc: i32,
-) -> Result<u64, Errno> {
-    let kind = proc::file_kind(held.as_fd())?;
-    if flags & libc::O_PATH == 0 {
-        if kind == libc::S_IFLNK {
-            return Err(Errno::ELOOP);
-        }
-        if kind == libc::S_IFDIR && flags & libc::O_CREAT != 0 {
-            return Err(Errno::EISDIR);
-        }
-    }
-    if proc::is_on_procfs(held.as_fd()) {
-        match procfs::look_opened(call.process, &proc::file_name(held.as_fd())) {
-            View::Text(text) => return open_text(&text, flags as u64),
-            View::Refused(errno) => return Err(errno),
-            View::Host | View::File(_) => {}
-        }
-    }
-    if flags & libc::O_PATH != 0 {
-        // Nothing can be done with it but what the name could.
-        return create(call, host, index, flags);
-    }
-    let mut name = format!("thread-self/fd/{}\0", held.as_raw_fd()).into_bytes();
-    let without = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-    let args = HostArgs::new([
-        proc as u64,
-        name.as_mut_ptr() as u64,
-        (flags & !without) as u32 as u64,
-        call.arg(index + 2),
-    ]);
-    call.host(libc::SYS_openat as u16, &args)
-}
-
-/// Looks at what was opened: there are more ways into `/proc` than names that
-/// begin with it.
-fn inspect(call: &Call<'_>, fd: u64, flags: u64) -> Result<u64, Errno> {
-    let opened = proc::borrow_fd(fd as i32).filter(|fd| proc::is_on_procfs(*fd));
-    let Some(opened) = opened else {
-        return Ok(fd);
-    };
-    let view = procfs::look_opened(call.process, &proc::file_name(opened));
-    if matches!(view, View::Host | View::File(_)) {
-        return Ok(fd);
-    }
-    own_syscall(libc::SYS_close, &HostArgs::new([fd]))?;
-    match view {
-        View::Text(text) => open_text(&text, flags),
-        View::Refused(errno) => Err(errno),
-        View::Host | View::File(_) => Ok(fd),
+/// The directory that the path in argument `index` starts from.
+pub fn start_of(call: &Call<'_>, index: usize) -> i32 {
+    match index {
+        0 => libc::AT_FDCWD,
+        _ => call.process.fds.translate(call.arg(0)) as i32,
     }
 }
 
-/// A descriptor for text made by the monitor, as a file of `/proc` is.
-fn open_text(text: &[u8], flags: u64) -> Result<u64, Errno> {
-    use std::os::fd::IntoRawFd;
-    let flags = flags as i32;
-    if flags & libc::O_ACCMODE != libc::O_RDONLY {
-        return Err(Errno::EACCES);
-    }
-    let cloexec = if flags & libc::O_CLOEXEC != 0 {
-        libc::MFD_CLOEXEC
-    } else {
-        0
+/// Where a call has told of the monitor's own program, and a link led there
+/// that leads to the payload's, tells of that.
+fn correct_status(call: &Call<'_>, host: &HostArgs) -> Result<(), Errno> {
+    let (index, buffer) = match i64::from(call.row.number) {
+        libc::SYS_stat => (0, 1),
+        libc::SYS_newfstatat => (1, 2),
+        libc::SYS_statx => (1, 4),
+        _ => return Ok(()),
     };
-    let file = proc::memory_file(c"proc", text, cloexec)?;
-    Ok(file.into_raw_fd() as u64)
+    let Some(found) = told(call, call.arg(buffer)) else {
+        return Ok(());
+    };
+    let image = proc::file_status(call.process.image.as_fd())?;
+    if found != (image.device, image.inode) || !follows(call) {
+        return Ok(());
+    }
+    let Ok(path) = call.memory().read_string(call.arg(index), PATH_MAX - 1) else {
+        return Ok(());
+    };
+    let Ok(Found::File(held)) = walk(call.process, start_of(call, index), &path, true) else {
+        return Ok(());
+    };
+    let is_image = |status: FileStatus| status.is_same_file(&image);
+    if proc::file_status(held.as_fd()).is_ok_and(is_image) {
+        return Ok(());
+    }
+    let mut args = *host;
+    args.set(0, held.as_raw_fd() as u64);
+    args.set(1, c"".as_ptr() as u64);
+    let number = match i64::from(call.row.number) {
+        libc::SYS_statx => {
+            args.set(2, call.arg(2) | libc::AT_EMPTY_PATH as u64);
+            libc::SYS_statx
+        }
+        _ => {
+            args.set(2, host.get(buffer));
+            args.set(3, libc::AT_EMPTY_PATH as u64);
+            libc::SYS_newfstatat
+        }
+    };
+    call.host(number as u16, &args).map(|_| ())
+}
+
+/// Device and inode in the structure that was written to `buffer`.
+fn told(call: &Call<'_>, buffer: u64) -> Option<(u64, u64)> {
+    if i64::from(call.row.number) == libc::SYS_statx {
+        const INODE: u64 = 32;
+        const DEVICE: u64 = 136;
+        let inode = call.memory().read_value(buffer.wrapping_add(INODE)).ok()?;
+        let device: [u32; 2] = call.memory().read_value(buffer.wrapping_add(DEVICE)).ok()?;
+        let [major, minor] = device;
+        return Some((libc::makedev(major, minor), inode));
+    }
+    let [device, inode] = call.memory().read_value(buffer).ok()?;
+    Some((device, inode))
 }
 
 /// `readlink(2)`.
 pub fn readlink(call: &mut Call<'_>) -> Outcome {
-    read_link(call, 0)
+    read_link(call, 0).into()
 }
 
 /// `readlinkat(2)`.
 pub fn readlinkat(call: &mut Call<'_>) -> Outcome {
-    read_link(call, 1)
+    read_link(call, 1).into()
 }
 
-fn read_link(call: &mut Call<'_>, index: usize) -> Outcome {
-    let path = call.memory().read_string(call.arg(index), PATH_MAX - 1);
-    if let Ok(path) = path
-        && let View::File(target) = procfs::look(call.process, &path)
-    {
-        let size = call.int(index + 2);
-        let Ok(size) = usize::try_from(size) else {
-            return Outcome::Fail(Errno::EINVAL);
-        };
-        if size == 0 {
-            return Outcome::Fail(Errno::EINVAL);
-        }
-        let len = size.min(target.len());
-        let written = call
-            .memory()
-            .write(call.arg(index + 1), target.get(..len).unwrap_or(&target));
-        return written.map(|()| len as u64).into();
+fn read_link(call: &mut Call<'_>, index: usize) -> Result<u64, Errno> {
+    let Ok(path) = call.memory().read_string(call.arg(index), PATH_MAX - 1) else {
+        return call.forward();
+    };
+    let (buffer, size) = (call.arg(index + 1), call.int(index + 2));
+    if size <= 0 {
+        return Err(Errno::EINVAL);
     }
-    forward(call)
+    if let Some(target) = procfs::leads_to(call.process, &path)? {
+        return answer(call, buffer, size, &target);
+    }
+    // Not to the payload's buffer yet: what is corrected leaves no trace.
+    let mut target = vec![0u8; PATH_MAX.min(size as usize)];
+    let mut host = call.translate();
+    host.set(index + 1, pointer_to(&mut target));
+    host.set(index + 2, target.len() as u64);
+    let len = call.host(call.row.number, &host)?;
+    target.truncate(len as usize);
+    if !is_of_interest(call, &path, &target) {
+        return answer(call, buffer, size, &target);
+    }
+    let start = start_of(call, index);
+    let held = match path.is_empty() {
+        // The link itself, by a descriptor.
+        true => None,
+        false => match walk(call.process, start, &path, false)? {
+            Found::File(held) => Some(held),
+            Found::Missing { .. } => return Err(Errno::ENOENT),
+        },
+    };
+    let link = match &held {
+        Some(held) => held.as_fd(),
+        None => proc::borrow_fd(start).ok_or(Errno::EBADF)?,
+    };
+    if proc::is_on_procfs(link) {
+        match procfs::look_opened(call.process, link) {
+            View::File(payloads) => target = payloads,
+            View::Refused(errno) => return Err(errno),
+            View::Host | View::Text(_) => {}
+        }
+    }
+    answer(call, buffer, size, &target)
+}
+
+/// Whether a link may be one that tells of a monitor: it leads to this one's
+/// program, or has the number of a descriptor of the monitor's, or is the
+/// program of some process.
+fn is_of_interest(call: &Call<'_>, path: &[u8], target: &[u8]) -> bool {
+    let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if last == b"exe" || procfs::number(last).is_some_and(|fd| call.process.fds.contains(fd)) {
+        return true;
+    }
+    proc::file_name(call.process.image.as_fd()).starts_with(target)
+}
+
+/// Writes where a link leads to, as far as there is room.
+fn answer(call: &Call<'_>, buffer: u64, size: i32, target: &[u8]) -> Result<u64, Errno> {
+    let len = target.len().min(size as usize);
+    let target = target.get(..len).unwrap_or(target);
+    call.memory().write(buffer, target)?;
+    Ok(len as u64)
 }

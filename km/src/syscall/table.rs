@@ -9,8 +9,8 @@ use super::args::*;
 use super::row::Row;
 use super::structs::*;
 use super::{
-    clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, paths, pipe, poll,
-    process, signals, socket, sockopt,
+    clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, open, paths, pipe,
+    poll, process, signals, socket, sockopt,
 };
 use crate::errno::Errno;
 
@@ -52,7 +52,7 @@ const NEW_FD: Ret = Ret::Fd;
 pub static TABLE: &[Row] = &[
     Row::proxy(0, "read", &[FD, buf_out("buf", 2), size("count")], Int),
     Row::proxy(1, "write", &[FD, buf_in("buf", 2), size("count")], Int),
-    Row::handle(2, "open", &[PATH, flags("flags", &flags::OPEN), MODE], NEW_FD, paths::open),
+    Row::handle(2, "open", &[PATH, flags("flags", &flags::OPEN), MODE], NEW_FD, open::open),
     Row::handle(3, "close", &[FD], Int, file::forward),
     Row::handle(4, "stat", &[PATH, out("statbuf", &STAT)], Int, paths::forward),
     Row::proxy(5, "fstat", &[FD, out("statbuf", &STAT)], Int),
@@ -135,7 +135,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(82, "rename", &[path("oldpath"), path("newpath")], Int, paths::forward),
     Row::handle(83, "mkdir", &[PATH, MODE], Int, paths::forward),
     Row::handle(84, "rmdir", &[PATH], Int, paths::forward),
-    Row::handle(85, "creat", &[PATH, MODE], NEW_FD, paths::creat),
+    Row::handle(85, "creat", &[PATH, MODE], NEW_FD, open::creat),
     Row::handle(86, "link", &[path("oldpath"), path("newpath")], Int, paths::forward),
     Row::handle(87, "unlink", &[PATH], Int, paths::forward),
     Row::handle(88, "symlink", &[string("target"), path("linkpath")], Int, paths::forward),
@@ -307,7 +307,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(254, "inotify_add_watch", &[FD, PATH, flags("mask", &flags::INOTIFY)], Int, paths::forward),
     Row::proxy(255, "inotify_rm_watch", &[FD, int("wd")], Int),
     Row::refuse(256, "migrate_pages", &[int("pid"), size("maxnode"), address("old_nodes"), address("new_nodes")], Errno::ENOSYS, NUMA),
-    Row::handle(257, "openat", &[DIRFD, PATH, flags("flags", &flags::OPEN), MODE], NEW_FD, paths::openat),
+    Row::handle(257, "openat", &[DIRFD, PATH, flags("flags", &flags::OPEN), MODE], NEW_FD, open::openat),
     Row::handle(258, "mkdirat", &[DIRFD, PATH, MODE], Int, paths::forward),
     Row::handle(259, "mknodat", &[DIRFD, PATH, MODE, hex("dev")], Int, paths::forward),
     Row::handle(260, "fchownat", &[DIRFD, PATH, int("owner"), int("group"), flags("flags", &flags::AT)], Int, paths::forward),
@@ -401,7 +401,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(434, "pidfd_open", &[int("pid"), flags("flags", &flags::PIDFD)], NEW_FD),
     Row::handle(435, "clone3", &[input("cl_args", &CLONE_ARGS), size("size")], Int, clone::clone3).partial("as clone; set_tid and CLONE_INTO_CGROUP are refused"),
     Row::handle(436, "close_range", &[uint("first"), uint("last"), flags("flags", &flags::CLOSE_RANGE)], Int, file::close_range),
-    Row::handle(437, "openat2", &[DIRFD, PATH, input("how", &OPEN_HOW), size("size")], NEW_FD, paths::openat2),
+    Row::handle(437, "openat2", &[DIRFD, PATH, input("how", &OPEN_HOW), size("size")], NEW_FD, open::openat2),
     Row::refuse(438, "pidfd_getfd", &[fd("pidfd"), int("targetfd"), hex("flags")], Errno::EPERM, "it would reach the descriptors of monitors"),
     Row::handle(439, "faccessat2", &[DIRFD, PATH, flags("mode", &flags::ACCESS), flags("flags", &flags::AT_ACCESS)], Int, paths::forward),
     Row::refuse(440, "process_madvise", &[fd("pidfd"), address("vec"), size("vlen"), flags("advice", &flags::MADVISE), hex("flags")], Errno::ENOSYS, FOREIGN),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::config::Options;
 use crate::fd::ReservedFds;
+use crate::loader::stack::StackImage;
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::mem::space::AddressSpace;
@@ -64,6 +65,8 @@ pub struct Identity {
     pub exe: PathBuf,
     /// The auxiliary vector's bytes.
     pub auxv: Vec<u8>,
+    /// Where its arguments and environment are.
+    pub stack: StackImage,
 }
 
 /// No descriptor.

@@ -140,6 +140,12 @@ pub struct FileStatus {
     pub writable: bool,
 }
 
+impl FileStatus {
+    pub fn is_same_file(&self, other: &FileStatus) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
 /// The status of an open file.
 ///
 /// # Errors

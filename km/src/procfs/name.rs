@@ -1,0 +1,151 @@
+//! Names of files that tell of a process: `/proc/PID/ENTRY` and
+//! `/proc/PID/task/TID/ENTRY`.
+
+/// Whose file it is, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name<'a> {
+    /// The process, or a thread of it where `/proc/TID` names one.
+    pub process: i32,
+    /// For a file below `task`.
+    pub thread: Option<i32>,
+    /// What is behind it, in parts.
+    entry: Vec<&'a [u8]>,
+}
+
+impl<'a> Name<'a> {
+    /// From a name without links, wherever `/proc` is mounted.
+    pub fn of_opened(path: &'a [u8]) -> Option<Name<'a>> {
+        let parts: Vec<&[u8]> = parts(path).collect();
+        // From behind: the mount point may have numbers in it as well.
+        let at = (0..parts.len()).rev().find(|at| {
+            let is = |at: Option<usize>, names: &[&[u8]]| {
+                at.and_then(|at| parts.get(at))
+                    .is_some_and(|part| names.contains(part))
+            };
+            let inner: &[&[u8]] = &[b"task", b"fd", b"fdinfo", b"map_files"];
+            parts.get(*at).is_some_and(|part| number(part).is_some())
+                && parts.get(at + 1).is_some_and(|part| number(part).is_none())
+                && !is(at.checked_sub(1), inner)
+        })?;
+        Name::below(number(parts.get(at)?)?, parts.get(at + 1..)?)
+    }
+
+    /// From a name as the payload gives it, which leads there if nothing on the
+    /// way is a link of its own. `own` is the calling process.
+    pub fn of_given(path: &'a [u8], own: i32) -> Option<Name<'a>> {
+        if !path.starts_with(b"/") {
+            return None;
+        }
+        let parts: Vec<&[u8]> = parts(path).collect();
+        let ([b"proc", who], rest) = parts.split_first_chunk()? else {
+            return None;
+        };
+        if parts.contains(&b"..".as_slice()) {
+            return None;
+        }
+        let process = match *who {
+            b"self" | b"thread-self" => own,
+            who => number(who)?,
+        };
+        Name::below(process, rest)
+    }
+
+    fn below(process: i32, rest: &[&'a [u8]]) -> Option<Name<'a>> {
+        let (thread, entry) = match rest {
+            [b"task", thread, entry @ ..] if !entry.is_empty() => (Some(number(thread)?), entry),
+            entry => (None, entry),
+        };
+        (!entry.is_empty()).then(|| Name {
+            process,
+            thread,
+            entry: entry.to_vec(),
+        })
+    }
+
+    /// The entry, if it is directly below the process or thread.
+    pub fn file(&self) -> Option<&'a [u8]> {
+        match self.entry[..] {
+            [file] => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The directory the entry is in, and the entry.
+    pub fn in_directory(&self) -> Option<(&'a [u8], &'a [u8])> {
+        match self.entry[..] {
+            [directory, file] => Some((directory, file)),
+            _ => None,
+        }
+    }
+
+    /// The descriptor that the entry stands for.
+    pub fn descriptor(&self) -> Option<i32> {
+        match self.in_directory()? {
+            (b"fd" | b"fdinfo", name) => number(name),
+            _ => None,
+        }
+    }
+
+    /// Its name below the root of `/proc`.
+    pub fn below_root(&self, file: &str) -> String {
+        match self.thread {
+            Some(thread) => format!("{}/task/{thread}/{file}", self.process),
+            None => format!("{}/{file}", self.process),
+        }
+    }
+}
+
+fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let parts = path.split(|byte| *byte == b'/');
+    parts.filter(|part| !part.is_empty() && *part != b".")
+}
+
+/// The number that is all of `text`.
+pub fn number(text: &[u8]) -> Option<i32> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    digits.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(path: &str) -> Option<(i32, Option<i32>, Vec<&str>)> {
+        let name = Name::of_opened(path.as_bytes())?;
+        let entry = name.entry.iter();
+        let entry = entry.map(|part| std::str::from_utf8(part).unwrap());
+        Some((name.process, name.thread, entry.collect()))
+    }
+
+    #[test]
+    fn names_of_open_files() {
+        assert_eq!(opened("/proc/12/maps"), Some((12, None, vec!["maps"])));
+        assert_eq!(
+            opened("/proc/12/task/13/maps"),
+            Some((12, Some(13), vec!["maps"]))
+        );
+        assert_eq!(opened("/proc/12/fd/4"), Some((12, None, vec!["fd", "4"])));
+        assert_eq!(
+            opened("/proc/12/task/13/fd/4"),
+            Some((12, Some(13), vec!["fd", "4"]))
+        );
+        assert_eq!(opened("/mnt/5/proc/12/mem"), Some((12, None, vec!["mem"])));
+        assert_eq!(opened("/proc/12/task"), Some((12, None, vec!["task"])));
+        assert_eq!(opened("/proc/12"), None);
+        assert_eq!(opened("/proc/meminfo"), None);
+    }
+
+    #[test]
+    fn names_as_given() {
+        let given = |path: &'static str| Name::of_given(path.as_bytes(), 7);
+        let maps = given("/proc/self/maps").unwrap();
+        assert_eq!((maps.process, maps.file()), (7, Some(&b"maps"[..])));
+        let maps = given("//proc/./thread-self//maps").unwrap();
+        assert_eq!((maps.process, maps.file()), (7, Some(&b"maps"[..])));
+        assert_eq!(given("/proc/8/fd/3").unwrap().descriptor(), Some(3));
+        assert_eq!(given("/proc/self/../8/fd/3"), None);
+        assert_eq!(given("proc/self/maps"), None);
+        assert_eq!(given("/proc"), None);
+        assert_eq!(given("/proc/self"), None);
+    }
+}
