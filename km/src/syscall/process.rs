@@ -33,11 +33,11 @@ pub fn arch_prctl(call: &mut Call<'_>) -> Outcome {
             if base >= TASK_SIZE {
                 return Err(Errno::EPERM);
             }
-            call.vcpu.set_segment_base(fs, base)?;
+            call.vcpu.set_segment_base(fs, base);
             Ok(0)
         }
         GET_FS | GET_GS => {
-            let base = call.vcpu.segment_base(fs)?;
+            let base = call.vcpu.segment_base(fs);
             call.memory().write(call.arg(1), &base.to_ne_bytes())?;
             Ok(0)
         }
