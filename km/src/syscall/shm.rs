@@ -69,7 +69,7 @@ fn wanted(space: &AddressSpace, start: u64, len: u64, replaces: bool) -> Result<
 /// `shmdt(2)`.
 pub fn shmdt(call: &mut Call<'_>) -> Outcome {
     let address = call.arg(0);
-    if address % PAGE != 0 {
+    if !address.is_multiple_of(PAGE) {
         return Outcome::Fail(Errno::EINVAL);
     }
     call.process.space().detach(address).map(|()| 0).into()
