@@ -24,6 +24,7 @@ pub mod pipe;
 pub mod poll;
 pub mod process;
 pub mod row;
+pub mod shm;
 pub mod signals;
 pub mod socket;
 pub mod sockopt;
