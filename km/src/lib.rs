@@ -11,12 +11,13 @@
 //! entry to fill in, or a signal (`signal`).
 //!
 //! Direction of use: `sys` ← `mem`, `vm` ← `shim`, `loader`, `vcpu` ← `task`,
-//! `signal`, `fd`, `procfs` ← `syscall` ← `monitor`. `vcpu` does not know
+//! `signal`, `seccomp`, `fd`, `procfs` ← `syscall` ← `monitor`. `vcpu` does not know
 //! `syscall`.
 //!
 //! Threads: one host thread a payload thread, which owns its vCPU and
 //! `Thread`. Lock order: `Process::actions`, then the machine's processors,
-//! then its space, then the system area's, then an output's. No lock is held
+//! then its space, then the system area's, then the world's seats, then a
+//! thread's seccomp mode, then an output's. No lock is held
 //! over `KVM_RUN`, a host call that can block, or `World::stop`.
 
 // A payload can get an errno or a signal, never a panic of the monitor.
@@ -41,6 +42,7 @@ mod log;
 mod mem;
 mod monitor;
 mod procfs;
+mod seccomp;
 mod shim;
 mod signal;
 mod stats;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::errno::Errno;
 use crate::mem::mapping::FileInfo;
+use crate::seccomp::{Mode, Seccomp};
 use crate::task::process::Process;
 
 /// How a path is served.
@@ -40,7 +41,7 @@ pub fn look(process: &Process, path: &[u8]) -> View {
             View::Text(text)
         }
         b"auxv" => View::Text(process.identity.auxv.clone()),
-        b"status" => status(process, b"/proc/self/status"),
+        b"status" => status(process, path),
         name if is_private(name) => View::Refused(Errno::EACCES),
         _ => View::Host,
     }
@@ -104,12 +105,38 @@ fn status(process: &Process, path: &[u8]) -> View {
 
 fn status_text(process: &Process, host: &str) -> String {
     let mapped = process.space().mappings().total_bytes() >> 10;
+    let seccomp = thread_of(host).and_then(|thread| process.seccomp_of(thread));
+    let seccomp = seccomp.as_deref();
     let line = |line: &str| match line.split_once(':') {
+        Some((key @ ("NoNewPrivs" | "Seccomp" | "Seccomp_filters"), host)) => {
+            let host = host.trim().parse().unwrap_or(0);
+            let value = seccomp.map_or(host, |seccomp| judged(seccomp, key, host));
+            format!("{key}:\t{value}\n")
+        }
         Some((key @ ("VmPeak" | "VmSize"), _)) => format!("{key}:\t{mapped:>8} kB\n"),
         Some((key @ "Threads", _)) => format!("{key}:\t{}\n", process.threads()),
         _ => format!("{line}\n"),
     };
     host.lines().map(line).collect()
+}
+
+/// The thread a `status` is about.
+fn thread_of(status: &str) -> Option<i32> {
+    let lines = status.lines();
+    let mut ids = lines.filter_map(|line| line.strip_prefix("Pid:"));
+    ids.next()?.trim().parse().ok()
+}
+
+/// What a `status` says of the calls a thread may make, where it says `host`
+/// of the monitor.
+fn judged(seccomp: &Seccomp, key: &str, host: u64) -> u64 {
+    let mode = seccomp.mode();
+    match (key, &mode) {
+        ("NoNewPrivs", _) => host | u64::from(seccomp.has_no_new_privs()),
+        ("Seccomp", Mode::Disabled) => host,
+        ("Seccomp", mode) => mode.number(),
+        (_, mode) => host + mode.filters() as u64,
+    }
 }
 
 /// A directory of the payload's own that also holds things of the monitor's.

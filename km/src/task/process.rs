@@ -10,6 +10,7 @@ use crate::fd::ReservedFds;
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::mem::space::AddressSpace;
+use crate::seccomp::Seccomp;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::stats::Stats;
@@ -197,6 +198,13 @@ impl Process {
             || seats
                 .iter()
                 .any(|seat| seat.tid() == id && seat.tgid() == own)
+    }
+
+    /// What judges the calls of the payload's thread `id`.
+    pub fn seccomp_of(&self, id: i32) -> Option<Arc<Seccomp>> {
+        let seats = self.machine.world.seats();
+        let seat = seats.iter().find(|seat| seat.tid() == id)?;
+        Some(Arc::clone(&seat.seccomp))
     }
 
     /// Counts one more thread.
