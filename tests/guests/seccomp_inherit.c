@@ -155,7 +155,6 @@ static int hands_on_many(void)
     while (install_as(0, filter, COUNT(filter)) == 0)
         more++;
     EQ("until", errno, ENOMEM);
-    printf("%d programs of %zu\n", more, COUNT(filter));
     fflush(stdout);
     snprintf(count, sizeof count, "%d", 1 + more);
     return run("-81", count);

@@ -63,6 +63,8 @@ impl Data {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     steps: Vec<Step>,
+    /// What it counts for against the limit on a thread's filters.
+    weight: u32,
 }
 
 /// One of the two registers.
@@ -280,14 +282,16 @@ impl Program {
     /// program, a last instruction that does not return, and a load from
     /// memory that may not have been written.
     pub fn check(instructions: &[Instruction]) -> Result<Program, Errno> {
+        /// What the kernel puts before each program.
+        const PROLOGUE: u32 = 3;
         if instructions.len() > usize::from(MOST_INSTRUCTIONS) {
             return Err(Errno::EINVAL);
         }
         let decoded = instructions.iter().copied().map(Step::decode);
         let steps: Option<Vec<Step>> = decoded.collect();
-        let program = Program {
-            steps: steps.ok_or(Errno::EINVAL)?,
-        };
+        let steps = steps.ok_or(Errno::EINVAL)?;
+        let weight = steps.iter().map(Step::weight).sum::<u32>() + PROLOGUE;
+        let program = Program { steps, weight };
         match program.steps.last() {
             Some(Step::ReturnConstant(_) | Step::ReturnA) if program.keeps_its_memory() => {
                 Ok(program)
@@ -343,10 +347,7 @@ impl Program {
 
     /// What it counts for against the limit on a thread's filters.
     pub fn weight(&self) -> u32 {
-        /// What the kernel puts before each program.
-        const PROLOGUE: u32 = 3;
-        let steps: u32 = self.steps.iter().map(Step::weight).sum();
-        steps + PROLOGUE
+        self.weight
     }
 
     /// Runs it. All jumps go forward, so it ends.
