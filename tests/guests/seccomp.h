@@ -49,6 +49,18 @@ static inline void forbid(long number, uint32_t value)
     INSTALL(LOAD(FIELD(nr)), ON(number, value), RETURN(SECCOMP_RET_ALLOW));
 }
 
+// A thread that is killed: the C library may wait for ever for what it did not do itself.
+static volatile pid_t killed_tid;
+
+static inline void run_to_its_kill(void *(*run)(void *), void *arg)
+{
+    killed_tid = 0;
+    pthread_t t = thread(run, arg);
+    pthread_detach(t);
+    UNTIL(killed_tid);
+    UNTIL(syscall(SYS_tgkill, getpid(), killed_tid, 0) == -1);
+}
+
 // What the kernel returns, without the C library's errno.
 static inline long raw(long number, long a, long b, long c)
 {

@@ -82,18 +82,40 @@ static int forbids_its_start(void)
     return run("0", "0");
 }
 
+static const struct sock_filter more[] = {LOAD(FIELD(nr)), ON(SYS_getppid, ERRNO_OF(85)), RETURN(SECCOMP_RET_ALLOW)};
+static const struct sock_fprog one_more = {.len = COUNT(more), .filter = (struct sock_filter *)more};
+
+// What a child does that uses its parent's stack has a place of its own there.
+static __attribute__((noinline, noreturn)) void installs(void)
+{
+    long before = raw(SYS_getppid, 0, 0, 0);
+    raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&one_more);
+    long after = raw(SYS_getppid, 0, 0, 0);
+    _exit(before == -81 && after == -85 ? 6 : 1);
+}
+
+static __attribute__((noinline, noreturn)) void installs_and_forks(void)
+{
+    raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&one_more);
+    pid_t inner = (pid_t)raw(SYS_fork, 0, 0, 0);
+    if (inner == 0)
+        raw(SYS_exit_group, raw(SYS_getppid, 0, 0, 0) == -85 ? 7 : 1, 0, 0);
+    int status = 0;
+    syscall(SYS_wait4, inner, &status, 0, NULL);
+    _exit(WEXITSTATUS(status));
+}
+
+static __attribute__((noinline, noreturn)) void executes_or_exits(void)
+{
+    run("-81", "1");
+    _exit(1);
+}
+
 static int borrowed(void)
 {
     pid_t pid = vfork();
-    if (pid == 0) {
-        static const struct sock_filter filter[] = {LOAD(FIELD(nr)), ON(SYS_getppid, ERRNO_OF(85)),
-                                                    RETURN(SECCOMP_RET_ALLOW)};
-        static const struct sock_fprog program = {.len = COUNT(filter), .filter = (struct sock_filter *)filter};
-        long before = raw(SYS_getppid, 0, 0, 0);
-        raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program);
-        long after = raw(SYS_getppid, 0, 0, 0);
-        _exit(before == -81 && after == -85 ? 6 : 1);
-    }
+    if (pid == 0)
+        installs();
     EQ("vfork", end_of(pid), 6);
     EQ("the parent's are as before", probe(), -81);
     lines("/proc/self/status", 1, 2, 1);
@@ -103,10 +125,8 @@ static int borrowed(void)
 static int borrowed_executes(void)
 {
     pid_t pid = vfork();
-    if (pid == 0) {
-        run("-81", "1");
-        _exit(1);
-    }
+    if (pid == 0)
+        executes_or_exits();
     EQ("vfork and execve", end_of(pid), 0);
     return 0;
 }
@@ -115,18 +135,8 @@ static int borrowed_executes(void)
 static int forks_from_vfork(void)
 {
     pid_t pid = vfork();
-    if (pid == 0) {
-        static const struct sock_filter filter[] = {LOAD(FIELD(nr)), ON(SYS_getppid, ERRNO_OF(86)),
-                                                    RETURN(SECCOMP_RET_ALLOW)};
-        static const struct sock_fprog program = {.len = COUNT(filter), .filter = (struct sock_filter *)filter};
-        raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program);
-        pid_t inner = (pid_t)raw(SYS_fork, 0, 0, 0);
-        if (inner == 0)
-            _exit(raw(SYS_getppid, 0, 0, 0) == -86 ? 7 : 1);
-        int status = 0;
-        raw(SYS_wait4, inner, (long)&status, 0);
-        _exit(WEXITSTATUS(status));
-    }
+    if (pid == 0)
+        installs_and_forks();
     EQ("fork in vfork", end_of(pid), 7);
     EQ("the parent's are as before", probe(), -81);
     return 0;

@@ -70,6 +70,7 @@ static int returns_from_a_handler(void)
 
 static void *strict_thread(void *arg)
 {
+    killed_tid = tid();
     strict();
     if (arg)
         raw(SYS_getpid, 0, 0, 0);
@@ -80,8 +81,8 @@ static void *strict_thread(void *arg)
 // Only the thread is killed.
 static int in_a_thread(void)
 {
-    join(thread(strict_thread, NULL));
-    join(thread(strict_thread, ""));
+    run_to_its_kill(strict_thread, NULL);
+    run_to_its_kill(strict_thread, "");
     EQ("others have no mode", prctl(PR_GET_SECCOMP), 0);
     return 10;
 }

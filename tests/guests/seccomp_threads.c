@@ -138,6 +138,7 @@ static void *is_killed(void *arg)
     forbid(SYS_getppid, SECCOMP_RET_KILL_THREAD);
     if (arg)
         sem_post(&ready);
+    killed_tid = tid();
     raw(SYS_getppid, 0, 0, 0);
     seen = 1;
     return NULL;
@@ -145,7 +146,7 @@ static void *is_killed(void *arg)
 
 static int kills_a_thread(void)
 {
-    join(thread(is_killed, NULL));
+    run_to_its_kill(is_killed, NULL);
     EQ("it is gone", seen, 0);
     EQ("others are not", probe(), 0);
     return 3;
@@ -180,7 +181,7 @@ static int kills_the_first(void)
 static void *goes(void *arg)
 {
     (void)arg;
-    sem_post(&ready);
+    killed_tid = tid();
     syscall(SYS_exit, 0);
     return NULL;
 }
@@ -188,9 +189,7 @@ static void *goes(void *arg)
 // The others have ended before.
 static int kills_the_last(void)
 {
-    pthread_t t = thread(goes, NULL);
-    wait_for(&ready);
-    join(t);
+    run_to_its_kill(goes, NULL);
     is_killed(NULL);
     return 1;
 }
