@@ -146,7 +146,7 @@ fn is_legal(instruction: &Instruction, left: usize) -> bool {
         && match instruction.code {
             0x02 | 0x03 | 0x60 | 0x61 => k < 16,
             0x05 => (k as usize) < left,
-            0x20 => k < 64 && k % 4 == 0,
+            0x20 => k < 64 && k.is_multiple_of(4),
             0x34 => k != 0,
             0x64 | 0x74 => k < 32,
             code if code & 7 == 5 => {
