@@ -38,14 +38,15 @@ static void *filters_itself(void *arg)
 
 static int own_filters(void)
 {
+    int mode = prctl(PR_GET_SECCOMP), privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
     pthread_t t = thread(probes, NULL);
     wait_for(&ready);
     EQ("a thread's own, and its child's", (long)join(thread(filters_itself, (void *)71)), -71);
     sem_post(&go);
     EQ("not of one that was there", (long)join(t), 0);
     EQ("not of the first", probe(), 0);
-    EQ("its mode", prctl(PR_GET_SECCOMP), 0);
-    EQ("its no_new_privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
+    EQ("its mode", prctl(PR_GET_SECCOMP), mode);
+    EQ("its no_new_privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), privs);
     return 0;
 }
 
