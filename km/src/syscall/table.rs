@@ -10,7 +10,7 @@ use super::row::Row;
 use super::structs::*;
 use super::{
     clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, open, paths, pipe,
-    poll, process, shm, signals, socket, sockopt,
+    poll, process, seccomp, shm, signals, socket, sockopt,
 };
 use crate::errno::Errno;
 
@@ -366,7 +366,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(314, "sched_setattr", &[int("pid"), input("attr", &SCHED_ATTR), hex("flags")], Int),
     Row::proxy(315, "sched_getattr", &[int("pid"), out("attr", &SCHED_ATTR), uint("size"), hex("flags")], Int),
     Row::handle(316, "renameat2", &[dirfd("olddirfd"), path("oldpath"), dirfd("newdirfd"), path("newpath"), flags("flags", &flags::RENAME)], Int, paths::forward),
-    Row::refuse(317, "seccomp", &[hex("operation"), hex("flags"), address("args")], Errno::ENOSYS, FILTER),
+    Row::handle(317, "seccomp", &[flags("operation", &flags::SECCOMP), flags("flags", &flags::SECCOMP_FILTER), nested("args")], Int, seccomp::seccomp).partial("nobody is notified: SECCOMP_FILTER_FLAG_NEW_LISTENER is EINVAL, and SECCOMP_RET_USER_NOTIF as without a listener; nothing is logged; the time stamp counter can be read in strict mode"),
     Row::proxy(318, "getrandom", &[buf_out("buf", 1), size("buflen"), flags("flags", &flags::GETRANDOM)], Int),
     Row::proxy(319, "memfd_create", &[string("name"), flags("flags", &flags::MEMFD)], NEW_FD),
     Row::refuse(320, "kexec_file_load", &[fd("kernel_fd"), fd("initrd_fd"), size("cmdline_len"), string("cmdline"), hex("flags")], Errno::EPERM, PRIVILEGE),
