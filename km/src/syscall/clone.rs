@@ -154,13 +154,9 @@ fn carry_out(call: &mut Call<'_>, request: &Request) -> Outcome {
 
 /// `execve(path, argv, envp)`.
 pub fn execve(call: &mut Call<'_>) -> Outcome {
+    // Nothing allocated is left while it executes: see `exec::execute`.
     let work = |call: &mut Call<'_>| {
-        let path = read_path(call, 0)?;
-        if path.is_empty() {
-            return Err(Errno::ENOENT);
-        }
-        let program = program(call, path.clone())?;
-        let program = payloads(call, libc::AT_FDCWD, &path, program)?;
+        let program = named(call)?;
         let strings = [call.arg(1), call.arg(2)];
         exec::execute(call.process, call.thread, program, strings)
     };
@@ -170,44 +166,22 @@ pub fn execve(call: &mut Call<'_>) -> Outcome {
     }
 }
 
+/// The program in argument 0.
+fn named(call: &mut Call<'_>) -> Result<Program, Errno> {
+    let path = read_path(call, 0)?;
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    let program = program(call, path.clone())?;
+    payloads(call, libc::AT_FDCWD, &path, program)
+}
+
 /// `execveat(dirfd, path, argv, envp, flags)`.
 pub fn execveat(call: &mut Call<'_>) -> Outcome {
     let work = |call: &mut Call<'_>| {
-        const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | EXECVE_CHECK;
-        let flags = call.int(4);
-        let path = read_path(call, 1)?;
-        if path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
-            return Err(Errno::ENOENT);
-        }
-        let checks = flags & EXECVE_CHECK != 0;
-        if flags & !KNOWN != 0 || checks && !knows_check(call.process.image.as_fd()) {
-            return Err(Errno::EINVAL);
-        }
-        let follows = path.is_empty() || flags & libc::AT_SYMLINK_NOFOLLOW == 0;
-        let given = path.clone();
-        let fd = call.process.fds.translate(call.arg(0)) as i32;
-        let program = if path.starts_with(b"/") || fd == libc::AT_FDCWD {
-            // As it is on the host, where what /proc shows in its place is one.
-            if !follows && is_link(Path::new(OsStr::from_bytes(&path))) {
-                return Err(Errno::ELOOP);
-            }
-            match path.as_slice() {
-                b"" => program(call, b".".to_vec())?,
-                _ => program(call, path)?,
-            }
-        } else {
-            if fd < 0 || !proc::is_open(fd) {
-                return Err(Errno::EBADF);
-            }
-            let program = through_descriptor(fd, path);
-            if !follows && is_link(&program.path) {
-                return Err(Errno::ELOOP);
-            }
-            program
-        };
-        let program = payloads(call, fd, &given, program)?;
+        let program = named_at(call)?;
         let strings = [call.arg(2), call.arg(3)];
-        if checks {
+        if call.int(4) & EXECVE_CHECK != 0 {
             return exec::check(call.process, &program, strings).map(|()| None);
         }
         exec::execute(call.process, call.thread, program, strings).map(Some)
@@ -217,6 +191,43 @@ pub fn execveat(call: &mut Call<'_>) -> Outcome {
         Ok(Some(never)) => match never {},
         Err(errno) => Outcome::Fail(errno),
     }
+}
+
+/// The program in arguments 0 and 1, by the flags in argument 4.
+fn named_at(call: &mut Call<'_>) -> Result<Program, Errno> {
+    const KNOWN: i32 = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | EXECVE_CHECK;
+    let flags = call.int(4);
+    let path = read_path(call, 1)?;
+    if path.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
+        return Err(Errno::ENOENT);
+    }
+    let checks = flags & EXECVE_CHECK != 0;
+    if flags & !KNOWN != 0 || checks && !knows_check(call.process.image.as_fd()) {
+        return Err(Errno::EINVAL);
+    }
+    let follows = path.is_empty() || flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+    let given = path.clone();
+    let fd = call.process.fds.translate(call.arg(0)) as i32;
+    let program = if path.starts_with(b"/") || fd == libc::AT_FDCWD {
+        // As it is on the host, where what /proc shows in its place is one.
+        if !follows && is_link(Path::new(OsStr::from_bytes(&path))) {
+            return Err(Errno::ELOOP);
+        }
+        match path.as_slice() {
+            b"" => program(call, b".".to_vec())?,
+            _ => program(call, path)?,
+        }
+    } else {
+        if fd < 0 || !proc::is_open(fd) {
+            return Err(Errno::EBADF);
+        }
+        let program = through_descriptor(fd, path);
+        if !follows && is_link(&program.path) {
+            return Err(Errno::ELOOP);
+        }
+        program
+    };
+    payloads(call, fd, &given, program)
 }
 
 fn is_link(path: &Path) -> bool {
