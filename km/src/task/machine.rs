@@ -89,15 +89,27 @@ impl Reserved {
     pub fn ready(self) -> Result<Processor, Error> {
         match self {
             Reserved::Used(processor) => Ok(*processor),
-            Reserved::New(new) => {
-                let mut vcpu = Vcpu::new(new.fd, &new.vm, &new.shim, new.page, new.root)?;
-                vcpu.forget_in_children(&new.vm);
-                Ok(Processor {
-                    vcpu,
-                    mailbox: Box::leak(Box::default()),
-                })
-            }
+            Reserved::New(new) => Ok(Processor {
+                vcpu: new.vcpu()?,
+                mailbox: Box::leak(Box::default()),
+            }),
         }
+    }
+
+    /// Sets it up for a thread that has its mailbox.
+    fn vcpu(self) -> Result<Vcpu, Error> {
+        match self {
+            Reserved::Used(processor) => Ok(processor.vcpu),
+            Reserved::New(new) => new.vcpu(),
+        }
+    }
+}
+
+impl New {
+    fn vcpu(self) -> Result<Vcpu, Error> {
+        let mut vcpu = Vcpu::new(self.fd, &self.vm, &self.shim, self.page, self.root)?;
+        vcpu.forget_in_children(&self.vm);
+        Ok(vcpu)
     }
 }
 
@@ -288,7 +300,7 @@ impl Machine {
         // They are the parent's, and their memory is not here.
         processors.idle.drain(..).for_each(Reserved::abandon);
         drop(processors);
-        let mut vcpu = self.processor()?.vcpu;
+        let mut vcpu = self.reserve()?.vcpu()?;
         vcpu.adopt(context)?;
         let own = [
             vm.device().as_raw_fd(),
