@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -262,8 +262,13 @@ fn plan_program(
         path: path.clone(),
         errno,
     })?;
+    let mut name = proc::file_name(file.as_fd());
+    if name.is_empty() {
+        // From where the root is there is no /proc.
+        name = path.as_os_str().as_bytes().to_vec();
+    }
     let info = FileInfo {
-        path: proc::file_name(file.as_fd()),
+        path: name,
         dev: status.device,
         ino: status.inode,
         writable: false,

@@ -5,6 +5,7 @@ mod area;
 mod name;
 mod numbers;
 mod other;
+mod place;
 mod smaps;
 
 use std::ffi::{CString, OsStr};
@@ -16,7 +17,7 @@ use std::path::Path;
 
 use crate::errno::Errno;
 use crate::mem::mapping::FileInfo;
-use crate::sys::{path, proc};
+use crate::sys::path;
 use crate::task::process::Process;
 use name::Name;
 pub use name::number;
@@ -59,9 +60,12 @@ pub fn leads_to(process: &Process, path: &[u8]) -> Result<Option<Vec<u8>>, Errno
     }
 }
 
-/// How a file of `/proc` is served that is open.
+/// How a file of procfs is served that is open.
 pub fn look_opened(process: &Process, file: BorrowedFd<'_>) -> View {
-    Name::of_opened(&proc::file_name(file)).map_or(View::Host, |name| view(process, &name))
+    let Some(place) = place::of(process, file) else {
+        return View::Refused(Errno::EACCES);
+    };
+    Name::of_place(&place).map_or(View::Host, |name| view(process, &name))
 }
 
 fn view(process: &Process, name: &Name<'_>) -> View {
@@ -166,9 +170,10 @@ pub enum Listing {
     ThreadsOf(i32),
 }
 
-/// Which of them `directory`, a path without links, is.
-pub fn listing(process: &Process, directory: &[u8]) -> Option<Listing> {
-    let name = Name::of_opened(directory)?;
+/// Which of them `directory`, of procfs, is.
+pub fn listing(process: &Process, directory: BorrowedFd<'_>) -> Option<Listing> {
+    let place = place::of(process, directory)?;
+    let name = Name::of_place(&place)?;
     match name.file()? {
         b"fd" | b"fdinfo" if is_own(process, &name) => Some(Listing::Descriptors),
         b"fd" | b"fdinfo" => Some(Listing::DescriptorsOf(name.process)),

@@ -13,21 +13,11 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    /// From a name without links, wherever `/proc` is mounted.
-    pub fn of_opened(path: &'a [u8]) -> Option<Name<'a>> {
-        let parts: Vec<&[u8]> = parts(path).collect();
-        // From behind: the mount point may have numbers in it as well.
-        let at = (0..parts.len()).rev().find(|at| {
-            let is = |at: Option<usize>, names: &[&[u8]]| {
-                at.and_then(|at| parts.get(at))
-                    .is_some_and(|part| names.contains(part))
-            };
-            let inner: &[&[u8]] = &[b"task", b"fd", b"fdinfo", b"map_files"];
-            parts.get(*at).is_some_and(|part| number(part).is_some())
-                && parts.get(at + 1).is_some_and(|part| number(part).is_none())
-                && !is(at.checked_sub(1), inner)
-        })?;
-        Name::below(number(parts.get(at)?)?, parts.get(at + 1..)?)
+    /// From a path below the root of procfs, without links.
+    pub fn of_place(place: &'a [u8]) -> Option<Name<'a>> {
+        let parts: Vec<&[u8]> = parts(place).collect();
+        let (who, rest) = parts.split_first()?;
+        Name::below(number(who)?, rest)
     }
 
     /// From a name as the payload gives it, which leads there if nothing on the
@@ -110,29 +100,26 @@ pub fn number(text: &[u8]) -> Option<i32> {
 mod tests {
     use super::*;
 
-    fn opened(path: &str) -> Option<(i32, Option<i32>, Vec<&str>)> {
-        let name = Name::of_opened(path.as_bytes())?;
+    fn at(path: &str) -> Option<(i32, Option<i32>, Vec<&str>)> {
+        let name = Name::of_place(path.as_bytes())?;
         let entry = name.entry.iter();
         let entry = entry.map(|part| std::str::from_utf8(part).unwrap());
         Some((name.process, name.thread, entry.collect()))
     }
 
     #[test]
-    fn names_of_open_files() {
-        assert_eq!(opened("/proc/12/maps"), Some((12, None, vec!["maps"])));
+    fn places() {
+        assert_eq!(at("/12/maps"), Some((12, None, vec!["maps"])));
+        assert_eq!(at("/12/task/13/maps"), Some((12, Some(13), vec!["maps"])));
+        assert_eq!(at("/12/fd/4"), Some((12, None, vec!["fd", "4"])));
         assert_eq!(
-            opened("/proc/12/task/13/maps"),
-            Some((12, Some(13), vec!["maps"]))
-        );
-        assert_eq!(opened("/proc/12/fd/4"), Some((12, None, vec!["fd", "4"])));
-        assert_eq!(
-            opened("/proc/12/task/13/fd/4"),
+            at("/12/task/13/fd/4"),
             Some((12, Some(13), vec!["fd", "4"]))
         );
-        assert_eq!(opened("/mnt/5/proc/12/mem"), Some((12, None, vec!["mem"])));
-        assert_eq!(opened("/proc/12/task"), Some((12, None, vec!["task"])));
-        assert_eq!(opened("/proc/12"), None);
-        assert_eq!(opened("/proc/meminfo"), None);
+        assert_eq!(at("/sys/12/mem"), None);
+        assert_eq!(at("/12/task"), Some((12, None, vec!["task"])));
+        assert_eq!(at("/12"), None);
+        assert_eq!(at("/meminfo"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Looking up files for the payload.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -28,12 +28,17 @@ pub fn open_at(directory: i32, path: &CStr, flags: i32) -> Result<OwnedFd, Errno
 ///
 /// From `readlinkat(2)`.
 pub fn target_of(link: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    read_link(link, c"")
+}
+
+fn read_link(directory: BorrowedFd<'_>, path: &CStr) -> Result<Vec<u8>, Errno> {
     let mut target = vec![0u8; libc::PATH_MAX as usize];
-    // SAFETY: `target` is valid for writes of its length.
+    // SAFETY: `path` ends with a NUL, and `target` is valid for writes of its
+    // length.
     let len = unsafe {
         libc::readlinkat(
-            link.as_raw_fd(),
-            c"".as_ptr(),
+            directory.as_raw_fd(),
+            path.as_ptr(),
             target.as_mut_ptr().cast(),
             target.len(),
         )
@@ -43,6 +48,49 @@ pub fn target_of(link: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     }
     target.truncate(len as usize);
     Ok(target)
+}
+
+/// The name of an open file, as `/proc/PID/maps` would have it; `proc_root` is
+/// the root of `/proc`, and nothing is told without.
+pub fn name_of(proc_root: Option<BorrowedFd<'_>>, file: BorrowedFd<'_>) -> Vec<u8> {
+    // Not `self`: the first thread may have ended.
+    let link = CString::new(format!("thread-self/fd/{}", file.as_raw_fd()));
+    let (Some(root), Ok(link)) = (proc_root, link) else {
+        return Vec::new();
+    };
+    read_link(root, &link).unwrap_or_default()
+}
+
+/// The number of the mount that an open file was reached through; from Linux
+/// 5.8 on.
+pub fn mount_id(file: BorrowedFd<'_>) -> Option<u64> {
+    let mut status = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path is an empty string, and `status` is valid for writes of
+    // one statx, all bits of which are valid values.
+    let (done, status) = unsafe {
+        let done = libc::statx(
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            status.as_mut_ptr(),
+        );
+        (done, status.assume_init())
+    };
+    let told = done == 0 && status.stx_mask & libc::STATX_MNT_ID != 0;
+    told.then_some(status.stx_mnt_id)
+}
+
+/// Whether the calling process has its root within procfs.
+pub fn is_root_on_procfs() -> bool {
+    let mut status = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the path ends with a NUL, and `status` is valid for writes of
+    // one statfs, all bits of which are valid values.
+    let (done, kind) = unsafe {
+        let done = libc::statfs(c"/".as_ptr(), status.as_mut_ptr());
+        (done, status.assume_init().f_type)
+    };
+    done == 0 && kind == libc::PROC_SUPER_MAGIC
 }
 
 /// Reads memory of another process at `address`; the whole of `buffer`.

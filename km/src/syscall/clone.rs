@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -275,8 +274,7 @@ fn payloads(
     program: Program,
 ) -> Result<Program, Errno> {
     let image = proc::file_status(call.process.image.as_fd())?;
-    let is_image =
-        |found: std::fs::Metadata| (found.dev(), found.ino()) == (image.device, image.inode);
+    let is_image = |found: std::fs::Metadata| image.is_of(&found);
     if path.is_empty() || !program.path.metadata().is_ok_and(is_image) {
         return Ok(program);
     }
@@ -287,7 +285,7 @@ fn payloads(
         return Ok(program);
     }
     Ok(Program {
-        path: OsString::from_vec(proc::file_name(held.as_fd())).into(),
+        path: OsString::from_vec(call.process.file_name(held.as_fd())).into(),
         way: None,
         ..program
     })

@@ -49,7 +49,7 @@ fn list(call: &mut Call<'_>, name_offset: usize) -> Result<u64, Errno> {
 fn own_listing(call: &Call<'_>) -> Option<Listing> {
     let fd = proc::borrow_fd(call.int(0))?;
     proc::is_on_procfs(fd)
-        .then(|| procfs::listing(call.process, &proc::file_name(fd)))
+        .then(|| procfs::listing(call.process, fd))
         .flatten()
 }
 

@@ -233,7 +233,7 @@ impl MappedFile {
             return Err(Errno::EOVERFLOW);
         }
         let info = FileInfo {
-            path: proc::file_name(fd),
+            path: process.file_name(fd),
             dev: status.device,
             ino: status.inode,
             writable: status.writable,

@@ -90,6 +90,12 @@ impl How {
         self.has(libc::O_CREAT | libc::O_EXCL)
     }
 
+    /// The same, and some flags.
+    fn with(self, flags: i32) -> How {
+        let flags = self.flags | u64::from(flags as u32);
+        How { flags, ..self }
+    }
+
     /// The same, less some flags.
     fn without(self, flags: i32) -> How {
         let flags = self.flags & !u64::from(flags as u32);
@@ -151,17 +157,21 @@ fn read_how(call: &Call<'_>) -> Result<How, Errno> {
     if rest.iter().any(|byte| *byte != 0) {
         return Err(Errno::E2BIG);
     }
-    // The host judges it before it looks for a file.
-    let mut judged = how;
+    judge(how)?;
+    Ok(how)
+}
+
+/// What the host finds wrong with it before it looks for a file.
+fn judge(mut how: How) -> Result<(), Errno> {
     let args = HostArgs::new([
         libc::AT_FDCWD as u64,
         c"".as_ptr().addr() as u64,
-        pointer_to(std::slice::from_mut(&mut judged)),
-        known as u64,
+        pointer_to(std::slice::from_mut(&mut how)),
+        size_of::<How>() as u64,
     ]);
     match own_syscall(libc::SYS_openat2, &args) {
         Err(errno) if errno != Errno::ENOENT => Err(errno),
-        _ => Ok(how),
+        _ => Ok(()),
     }
 }
 
@@ -218,24 +228,27 @@ fn open_alone(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result<
 }
 
 fn open_unseen(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result<u64, Errno> {
-    /// A link may come and go as often.
-    const TRIES: usize = 3;
-    for _ in 0..TRIES {
-        match hold(call, directory, path, how) {
-            Ok(held) if !how.makes_new() => return open_held(call, held, how),
-            Ok(_) => return Err(Errno::EEXIST),
-            Err(Errno::ENOENT) if how.has(libc::O_CREAT) => {}
-            Err(errno) => return Err(errno),
-        }
-        // A new file is none of `/proc`.
-        let mut new = how;
-        new.flags |= libc::O_EXCL as u64;
-        match open_on_host(call, directory, path, new) {
-            Err(Errno::EEXIST) if !how.has(libc::O_EXCL) => {}
-            result => return result,
+    if how.has(libc::O_CREAT) {
+        judge(how)?;
+        if path.to_bytes().ends_with(b"/") {
+            // An error, whatever is there.
+            return open_on_host(call, directory, path, how);
         }
     }
-    Err(Errno::ENOENT)
+    match hold(call, directory, path, how) {
+        Ok(held) if !how.makes_new() => return open_held(call, held, how),
+        Ok(_) => return Err(Errno::EEXIST),
+        Err(Errno::ENOENT) if how.has(libc::O_CREAT) => {}
+        Err(errno) => return Err(errno),
+    }
+    // A new file is none of `/proc`.
+    match open_on_host(call, directory, path, how.with(libc::O_EXCL)) {
+        // A link that leads to no file yet, or one that came in between.
+        Err(Errno::EEXIST) if !how.makes_new() && how.resolve & RESOLVE_KEEPS_OUT == 0 => {
+            open_walked(call, directory, path, how)
+        }
+        result => result,
+    }
 }
 
 /// The file at `path`, not opened, on a descriptor of the monitor's.
@@ -270,17 +283,28 @@ pub fn hold_path(call: &Call<'_>, directory: i32, path: &CStr) -> Result<OwnedFd
     hold(call, directory, path, how)
 }
 
-/// Opens a file whose path meets links of `/proc`.
+/// Opens a file whose path meets links of `/proc`, or one that leads to a file
+/// to be made.
 fn open_walked(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result<u64, Errno> {
+    /// A file may come and go as often meanwhile.
+    const TRIES: usize = 10;
     let follow = !how.has(libc::O_NOFOLLOW) && !how.makes_new();
-    match walk(call.process, directory, path.to_bytes(), follow)? {
-        Found::File(_) if how.makes_new() => Err(Errno::EEXIST),
-        Found::File(held) => open_held(call, held, how),
-        Found::Missing { directory, name } if how.has(libc::O_CREAT) => {
-            open_on_host(call, directory.as_raw_fd(), &name, how)
+    for _ in 0..TRIES {
+        let (directory, name) = match walk(call.process, directory, path.to_bytes(), follow)? {
+            Found::File(_) if how.makes_new() => return Err(Errno::EEXIST),
+            Found::File(held) => return open_held(call, held, how),
+            Found::Missing { directory, name } => (directory, name),
+        };
+        if !how.has(libc::O_CREAT) {
+            return Err(Errno::ENOENT);
         }
-        Found::Missing { .. } => Err(Errno::ENOENT),
+        let new = how.with(libc::O_EXCL);
+        match open_on_host(call, directory.as_raw_fd(), &name, new) {
+            Err(Errno::EEXIST) if !how.makes_new() => {}
+            result => return result,
+        }
     }
+    Err(Errno::ENOENT)
 }
 
 /// Opens what `held` stands for, if the payload may have it.

@@ -2,7 +2,7 @@
 //! link of `/proc` that leads to something of the monitor's is corrected, and
 //! those that change a file first make sure that it is none of those.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use crate::errno::Errno;
@@ -136,20 +136,66 @@ fn secure(
         return Ok(None);
     }
     let directory = start_of(call, index);
-    let held = match hold_path(call, directory, path) {
+    let (held, walked) = match hold_path(call, directory, path) {
         // Nobody else could put another file there.
         Ok(_) if call.process.threads() == 1 => return Ok(None),
-        Err(Errno::ELOOP) => match walk(call.process, directory, path.to_bytes(), true)? {
-            Found::File(held) => held,
-            Found::Missing { .. } => return Err(Errno::ENOENT),
-        },
-        held => held?,
+        Err(Errno::ELOOP) => (find(call, directory, path, true)?, true),
+        held => (held?, false),
     };
     let name = format!("/proc/thread-self/fd/{}", held.as_raw_fd());
+    let found = proc::file_status(held.as_fd())?;
+    if !std::fs::metadata(&name).is_ok_and(|named| found.is_of(&named)) {
+        // Below the payload's root there is no /proc, nor any of its links.
+        return if walked { Err(Errno::EACCES) } else { Ok(None) };
+    }
     let name = CString::new(name).map_err(|_| Errno::ENOENT)?;
     host.set(index, name.as_ptr() as u64);
     paths.0.push(name);
     Ok(Some(held))
+}
+
+/// The file that `path` leads to, by whatever links.
+fn find(call: &Call<'_>, directory: i32, path: &CStr, follow: bool) -> Result<OwnedFd, Errno> {
+    match walk(call.process, directory, path.to_bytes(), follow)? {
+        Found::File(held) => Ok(held),
+        Found::Missing { .. } => Err(Errno::ENOENT),
+    }
+}
+
+/// `fanotify_mark(2)`. An event brings a descriptor of its file with it, which
+/// the host opens for the reader unseen by the monitor: so nothing of procfs
+/// can be marked.
+pub fn fanotify_mark(call: &mut Call<'_>) -> Outcome {
+    const DONT_FOLLOW: u64 = 0x04;
+    const FLUSH: u64 = 0x80;
+    let work = |call: &mut Call<'_>| {
+        let (flags, directory) = (call.arg(1), call.process.fds.translate(call.arg(3)) as i32);
+        let given = call.memory().read_string(call.arg(4), PATH_MAX - 1);
+        let held = match given {
+            _ if flags & FLUSH != 0 => return call.forward(),
+            _ if call.arg(4) == 0 => {
+                let fd = proc::borrow_fd(directory).ok_or(Errno::EBADF)?;
+                call.process.fds.adopt_copy(fd)?
+            }
+            Err(_) => return call.forward(),
+            Ok(path) => {
+                let path = CString::new(path).map_err(|_| Errno::ENOENT)?;
+                find(call, directory, &path, flags & DONT_FOLLOW == 0)?
+            }
+        };
+        if proc::is_on_procfs(held.as_fd()) {
+            return Err(Errno::EACCES);
+        }
+        let root = call.process.proc_root.as_ref().ok_or(Errno::EACCES)?;
+        let name = CString::new(format!("thread-self/fd/{}", held.as_raw_fd()));
+        let name = name.map_err(|_| Errno::ENOENT)?;
+        let mut host = call.translate();
+        host.set(1, flags & !DONT_FOLLOW);
+        host.set(3, root.as_raw_fd() as u64);
+        host.set(4, name.as_ptr() as u64);
+        call.host(call.row.number, &host)
+    };
+    work(call).into()
 }
 
 /// The directory that the path in argument `index` starts from.
@@ -279,7 +325,9 @@ fn is_of_interest(call: &Call<'_>, path: &[u8], target: &[u8]) -> bool {
     if last == b"exe" || procfs::number(last).is_some_and(|fd| call.process.fds.contains(fd)) {
         return true;
     }
-    proc::file_name(call.process.image.as_fd()).starts_with(target)
+    call.process
+        .file_name(call.process.image.as_fd())
+        .starts_with(target)
 }
 
 /// Writes where a link leads to, as far as there is room.

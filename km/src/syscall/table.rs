@@ -350,7 +350,7 @@ pub static TABLE: &[Row] = &[
     Row::refuse(298, "perf_event_open", &[address("attr"), int("pid"), int("cpu"), int("group_fd"), hex("flags")], Errno::EACCES, "it would measure the monitor; as where perf_event_paranoid forbids it"),
     Row::handle(299, "recvmmsg", &[FD, nested("msgvec"), uint("vlen"), flags("flags", &flags::MSG), inout("timeout", &TIMESPEC)], Int, socket::recvmmsg),
     Row::proxy(300, "fanotify_init", &[hex("flags"), flags("event_f_flags", &flags::OPEN)], NEW_FD),
-    Row::handle(301, "fanotify_mark", &[fd("fanotify_fd"), hex("flags"), hex("mask"), DIRFD, PATH], Int, paths::forward),
+    Row::handle(301, "fanotify_mark", &[fd("fanotify_fd"), hex("flags"), hex("mask"), DIRFD, PATH], Int, paths::fanotify_mark).partial("nothing of procfs can be marked: EACCES"),
     Row::handle(302, "prlimit64", &[int("pid"), flags("resource", &flags::RLIMIT), input("new_limit", &RLIMIT), out("old_limit", &RLIMIT)], Int, limits::prlimit64).partial("RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK and the hard RLIMIT_NOFILE of another process cannot be changed"),
     Row::handle(303, "name_to_handle_at", &[DIRFD, PATH, inout("handle", &FILE_HANDLE), out("mount_id", &INT), flags("flags", &flags::AT_HANDLE)], Int, paths::forward),
     Row::proxy(304, "open_by_handle_at", &[fd("mount_fd"), inout("handle", &FILE_HANDLE), flags("flags", &flags::OPEN)], NEW_FD),

@@ -1,6 +1,6 @@
 //! What the threads of a payload process share beside its memory.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -16,6 +16,7 @@ use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::stats::Stats;
 use crate::sys::lock::Guard;
+use crate::sys::path;
 use crate::sys::vfork::Link;
 use crate::syscall::limits::AddressLimits;
 use crate::task::machine::Machine;
@@ -155,6 +156,11 @@ impl Process {
         if follows {
             self.report.renew_for(&self.options, &self.fds);
         }
+    }
+
+    /// The name of an open file, from wherever the payload has its root.
+    pub fn file_name(&self, file: BorrowedFd<'_>) -> Vec<u8> {
+        path::name_of(self.proc_root.as_ref().map(AsFd::as_fd), file)
     }
 
     /// Whether it runs in its parent's memory.

@@ -144,6 +144,12 @@ impl FileStatus {
     pub fn is_same_file(&self, other: &FileStatus) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
+
+    /// Whether `found` is of the same file.
+    pub fn is_of(&self, found: &std::fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        (self.device, self.inode) == (found.dev(), found.ino())
+    }
 }
 
 /// The status of an open file.
