@@ -320,6 +320,17 @@ impl Room {
         CURRENT.set(self.before);
     }
 
+    /// What `make` makes for the child, in the room. It adds to nothing that
+    /// others have.
+    pub fn fill<T>(&self, make: impl FnOnce() -> T) -> T {
+        self.enter();
+        let made = make();
+        self.leave();
+        // SAFETY: nobody allocates in the room now.
+        unsafe { (*self.header()).shared = false };
+        made
+    }
+
     /// The child has ended in the middle of something: what it had in the room
     /// is forgotten, where nothing else can be in it.
     pub fn abandon(self) {

@@ -47,8 +47,11 @@ pub fn vfork(
     // anything.
     let room = Room::take().ok_or(Errno::ENOMEM)?;
     let link = Arc::new(Link::new());
-    let child = Arc::new(process.borrow(&link));
-    let mut payload = Payload::new(Arc::clone(&child), thread.offspring());
+    let (child, mut payload) = room.fill(|| {
+        let child = Arc::new(process.borrow(&link));
+        let payload = Payload::new(Arc::clone(&child), thread.offspring());
+        (child, payload)
+    });
     let robust_list = seat.robust_list.swap(0, Ordering::Relaxed);
     let lender = seat.lend();
     // One for the parent waits until the child's are forgotten.
