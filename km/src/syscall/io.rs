@@ -4,7 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Outcome;
 use super::call::{Call, FAULT, pointer_to};
-use crate::mem::guest::GuestMemory;
+use crate::mem::guest::{GuestMemory, MAX_RW_COUNT};
+use crate::sys::call::HostArgs;
 
 /// `struct iovec`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -78,4 +79,20 @@ pub fn pwritev(call: &mut Call<'_>) -> Outcome {
 
 pub fn vmsplice(call: &mut Call<'_>) -> Outcome {
     vectored(call)
+}
+
+/// The row's arguments where the kernel looks at no more than `MAX_RW_COUNT`
+/// bytes of the buffer in argument `buffer`, whatever the size behind it.
+pub fn clipped(call: &Call<'_>, buffer: usize) -> HostArgs {
+    let mut host = call.translate();
+    let len = call.arg(buffer + 1).min(MAX_RW_COUNT);
+    host.set(buffer, call.memory().host_pointer(call.arg(buffer), len));
+    host.set(buffer + 1, len);
+    host
+}
+
+/// `getrandom(buf, buflen, flags)`.
+pub fn getrandom(call: &mut Call<'_>) -> Outcome {
+    let host = clipped(call, 0);
+    call.host(call.row.number, &host).into()
 }
