@@ -10,7 +10,7 @@ $(BENCH_DIR)/%: benches/guests/%.c $(wildcard benches/guests/*.h)
 	@mkdir -p $(@D)
 	musl-gcc $(BENCH_CFLAGS) -o $@ $<
 
-.PHONY: bench bench-quick bench-build
+.PHONY: bench bench-quick bench-apps bench-build
 
 bench-build: $(BENCH_GUESTS)
 	cargo build --release -p km -p km-bench
@@ -20,3 +20,7 @@ bench: bench-build ## Measure km against native, its floors and other sandboxes
 
 bench-quick: bench-build ## The same with few repetitions
 	$(KM_BENCH) --quick $(ARGS)
+
+bench-apps: ## Measure redis, nginx, PostgreSQL, SQLite, Python and Node natively and under km
+	cargo build --release -p km -p km-bench
+	$(KM_BENCH)-apps $(ARGS)

@@ -11,15 +11,16 @@
 //! entry to fill in, or a signal (`signal`).
 //!
 //! Direction of use: `sys` ← `mem`, `vm` ← `shim`, `loader`, `vcpu` ← `task`,
-//! `signal`, `fd`, `procfs` ← `syscall` ← `monitor`. `vcpu` does not know
+//! `signal`, `seccomp`, `fd`, `procfs` ← `syscall` ← `monitor`. `vcpu` does not know
 //! `syscall`.
 //!
 //! Threads: one host thread a payload thread, which owns its vCPU and
 //! `Thread`. Lock order: `Process::actions`, then the machine's processors,
-//! then its space, then the system area's. No lock is held over `KVM_RUN`, a
-//! host call that can block (a line of `--strace` is one), `World::stop`, or
-//! what a child made by `vfork` asks its parent for. What such a child can take
-//! with it when it is killed is a `sys::lock::Lock`.
+//! then its space, then the system area's, then the world's seats, then a
+//! thread's seccomp mode. No lock is held over `KVM_RUN`, a host call that can
+//! block (a line of `--strace` is one), `World::stop`, or what a child made by
+//! `vfork` asks its parent for. What such a child can take with it when it is
+//! killed is a `sys::lock::Lock`.
 
 // A payload can get an errno or a signal, never a panic of the monitor.
 #![cfg_attr(
@@ -43,6 +44,7 @@ mod log;
 mod mem;
 mod monitor;
 mod procfs;
+mod seccomp;
 mod shim;
 mod signal;
 mod stats;

@@ -16,6 +16,7 @@ use crate::log::{self, Output};
 use crate::mem::guest::GuestMemory;
 use crate::mem::layout::Arenas;
 use crate::procfs::Notice;
+use crate::seccomp::Mode;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::sys::map::Reservation;
@@ -66,6 +67,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         limits,
         mask,
         ignored,
+        seccomp,
     } = match inherited {
         Some(mut inherited) => {
             // The program is open now.
@@ -98,6 +100,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
 
     let mut thread = Thread::new(processor.mailbox, machine.world.admit());
     thread.mask = mask;
+    thread.seccomp.set(seccomp);
     let process = Process::new(Parts {
         machine: Arc::new(machine),
         fds,
@@ -152,6 +155,7 @@ struct Surroundings {
     limits: AddressLimits,
     mask: u64,
     ignored: u64,
+    seccomp: Mode,
 }
 
 impl Surroundings {
@@ -177,6 +181,7 @@ impl Surroundings {
             limits: AddressLimits::default(),
             mask: signal::mask(),
             ignored: 0,
+            seccomp: Mode::Disabled,
         })
     }
 
@@ -196,6 +201,7 @@ impl Surroundings {
             limits: from.limits,
             mask: from.mask,
             ignored: from.ignored,
+            seccomp: from.seccomp,
         })
     }
 }

@@ -25,6 +25,8 @@ pub struct Job {
     /// [`crate::machine`].
     pub needs: Vec<String>,
     pub timeout: Duration,
+    /// For a program that starts others: the variable that tells it by what.
+    pub starter: Option<String>,
 }
 
 /// How long a run may take if nothing else is said.
@@ -41,14 +43,19 @@ impl Job {
             dialogue: Vec::new(),
             needs: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
+            starter: None,
         }
     }
 
     /// The same run, made by the monitor at `km`.
     pub fn under(&self, km: &str) -> Job {
         let mut job = self.clone();
-        job.args
-            .insert(0, std::mem::replace(&mut job.program, km.into()));
+        match &job.starter {
+            Some(variable) => job.env.push((variable.clone(), km.into())),
+            None => job
+                .args
+                .insert(0, std::mem::replace(&mut job.program, km.into())),
+        }
         job
     }
 }
@@ -235,5 +242,10 @@ mod tests {
         let job = job.under("/km");
         assert_eq!(job.program, "/km");
         assert_eq!(job.args, ["/bin/true", "x"]);
+        let mut job = Job::new("/bin/sh");
+        job.starter = Some("RUN".into());
+        let job = job.under("/km");
+        assert_eq!(job.program, "/bin/sh");
+        assert_eq!(job.env, [("RUN".into(), "/km".into())]);
     }
 }

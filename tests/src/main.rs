@@ -14,6 +14,7 @@ mod payload;
 mod process;
 mod program;
 mod scratch;
+mod server;
 mod suite;
 mod svm;
 mod terminal;

@@ -13,7 +13,7 @@ use crate::case::{self, Case, Session};
 use crate::job::Job;
 use crate::locations::Locations;
 use crate::svm::EmulatedHost;
-use crate::{command_line, guest, licences, payload, process, program};
+use crate::{command_line, guest, licences, payload, process, program, server};
 
 pub fn run(args: &Arguments) -> io::Result<ExitCode> {
     process::disable_core_files()?;
@@ -38,6 +38,7 @@ pub fn run(args: &Arguments) -> io::Result<ExitCode> {
         })
     }));
     cases.extend(program::cases(&locations)?);
+    cases.extend(server::cases(&locations)?);
     let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
     trials.extend(
         cases

@@ -68,6 +68,11 @@ bitflags! {
     }
 }
 
+/// The device of files that only the kernel names.
+const KERNEL_FILES: u64 = 1;
+/// How it names System V segments.
+const SEGMENT: &str = "/SYSV";
+
 /// The file behind a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FileInfo {
@@ -90,10 +95,27 @@ impl FileInfo {
     pub fn shared_anonymous(ino: u64) -> Self {
         Self {
             path: b"/dev/zero (deleted)".to_vec(),
-            dev: 1,
+            dev: KERNEL_FILES,
             ino,
             writable: true,
         }
+    }
+
+    /// The System V segment `id`, which was made with `key`.
+    #[must_use]
+    pub fn segment(id: i32, key: i32, writable: bool) -> Self {
+        Self {
+            path: format!("{SEGMENT}{key:08x} (deleted)").into_bytes(),
+            dev: KERNEL_FILES,
+            ino: u64::from(id.unsigned_abs()),
+            writable,
+        }
+    }
+
+    /// Whether this is a System V segment.
+    #[must_use]
+    pub fn is_segment(&self) -> bool {
+        self.dev == KERNEL_FILES && self.path.starts_with(SEGMENT.as_bytes())
     }
 }
 

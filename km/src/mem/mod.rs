@@ -9,6 +9,7 @@ pub mod mapping;
 pub mod pagetable;
 pub mod place;
 pub mod remap;
+pub mod segment;
 pub mod shared;
 pub mod space;
 pub mod system;

@@ -303,11 +303,23 @@ impl AddressSpace {
         flags: i32,
         backing: Backing<'_>,
     ) -> Result<(), Errno> {
+        let prot = host_prot(mapping.prot);
+        self.establish_by(range, mapping, |reservation, physical| {
+            reservation.map(physical, prot, flags, backing)
+        })
+    }
+
+    /// As [`establish`](Self::establish), with what `map` puts there.
+    pub(super) fn establish_by(
+        &mut self,
+        range: Range<u64>,
+        mapping: Mapping,
+        map: impl FnOnce(&Reservation, &Range<u64>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
         let physical = self.physical_range(&range)?;
         self.check_limits(&range, &mapping)?;
         self.withdraw(&range)?;
-        let prot = host_prot(mapping.prot);
-        if let Err(error) = self.reservation.map(&physical, prot, flags, backing) {
+        if let Err(error) = map(&self.reservation, &physical) {
             // Some errors come after the old mapping is gone, as on Linux.
             let page = physical.start..physical.start + PAGE;
             if self.reservation.resident(&page) == Err(Errno::ENOMEM) {

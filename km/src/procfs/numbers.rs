@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::mem::layout::PAGE;
 use crate::mem::mapping::{Kind, Prot};
+use crate::seccomp::{Mode, Seccomp};
 use crate::syscall::limits::Limit;
 use crate::task::process::Process;
 
@@ -68,10 +69,15 @@ fn join(all: &mut Range<u64>, part: &Range<u64>) {
 /// `status`.
 pub fn status(process: &Process, host: &str) -> String {
     let sizes = Sizes::of(process);
+    let seccomp = thread_of(host).and_then(|thread| process.seccomp_of(thread));
     let line = |line: &str| {
-        let Some((key, _)) = line.split_once(':') else {
+        let Some((key, value)) = line.split_once(':') else {
             return format!("{line}\n");
         };
+        if let ("NoNewPrivs" | "Seccomp" | "Seccomp_filters", Some(seccomp)) = (key, &seccomp) {
+            let host = value.trim().parse().unwrap_or(0);
+            return format!("{key}:\t{}\n", judged(seccomp, key, host));
+        }
         let bytes = match key {
             "VmPeak" | "VmSize" => sizes.total,
             "VmData" => sizes.data,
@@ -84,6 +90,25 @@ pub fn status(process: &Process, host: &str) -> String {
         format!("{key}:\t{:>8} kB\n", bytes >> 10)
     };
     host.lines().map(line).collect()
+}
+
+/// The thread a `status` is about.
+fn thread_of(status: &str) -> Option<i32> {
+    let lines = status.lines();
+    let mut ids = lines.filter_map(|line| line.strip_prefix("Pid:"));
+    ids.next()?.trim().parse().ok()
+}
+
+/// What a `status` says of the calls a thread may make, where it says `host`
+/// of the monitor.
+fn judged(seccomp: &Seccomp, key: &str, host: u64) -> u64 {
+    let mode = seccomp.mode();
+    match (key, &mode) {
+        ("NoNewPrivs", _) => host | u64::from(seccomp.has_no_new_privs()),
+        ("Seccomp", Mode::Disabled) => host,
+        ("Seccomp", mode) => mode.number(),
+        (_, mode) => host + mode.filters() as u64,
+    }
 }
 
 /// `statm`: size, resident, shared, text, lib, data, dt; in pages.

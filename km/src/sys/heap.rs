@@ -5,8 +5,9 @@
 //! room: a stack, and memory that it alone hands out, until it executes a
 //! program or ends. What it gives back of the heap's is noted for its parent;
 //! what others give back of a room is only counted. A room is used again when
-//! nothing in it is in use any more, which after a child that was killed may
-//! be never.
+//! nothing in it is in use any more. After a child that was killed that would
+//! be never, so its room is taken back at once, unless the child has changed
+//! what it shares: something there may lie in the room.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -60,6 +61,8 @@ struct Header {
     free: [usize; CLASSES],
     /// Blocks of the heap that its user gave back.
     returned: *mut Returned,
+    /// Its user has changed what others have as well.
+    shared: bool,
 }
 
 struct Returned {
@@ -288,6 +291,7 @@ impl Room {
                 end: start + ROOM,
                 free: [0; CLASSES],
                 returned: ptr::null_mut(),
+                shared: false,
             });
         }
         Some(Room {
@@ -316,11 +320,26 @@ impl Room {
         CURRENT.set(self.before);
     }
 
-    /// The child has ended.
-    fn clean(&self) {
+    /// The child has ended in the middle of something: what it had in the room
+    /// is forgotten, where nothing else can be in it.
+    pub fn abandon(self) {
+        self.give_back();
+        // What the log keeps for a thread is the parent's as well.
+        let logs = log::max_level() > log::LevelFilter::Warn;
+        // SAFETY: nobody allocates in the room any more.
+        let header = unsafe { &*self.header() };
+        if !header.shared
+            && !logs
+            && let Some(uses) = USES.get(header.index)
+        {
+            uses.store(1, Ordering::Release);
+        }
+    }
+
+    /// Gives the heap's blocks back to it.
+    fn give_back(&self) {
         // SAFETY: nobody allocates in the room any more. The notes were whole
-        // when they were linked; they and the blocks are given back once. What
-        // is made free of the memory is above all blocks.
+        // when they were linked; they and the blocks are given back once.
         unsafe {
             let header = &mut *self.header();
             let mut note = std::mem::replace(&mut header.returned, ptr::null_mut());
@@ -334,6 +353,15 @@ impl Room {
                 HEAP.dealloc(note.cast(), Layout::new::<Returned>());
                 note = next;
             }
+        }
+    }
+
+    /// Gives memory back to the host.
+    fn trim(&self) {
+        // SAFETY: nobody allocates in the room any more. What is given back is
+        // above all blocks.
+        unsafe {
+            let header = &*self.header();
             let uses = USES
                 .get(header.index)
                 .map_or(0, |uses| uses.load(Ordering::Acquire));
@@ -359,12 +387,21 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.clean();
+        self.give_back();
+        self.trim();
         // SAFETY: the header was written when the room was taken.
         let index = unsafe { (*self.header()).index };
         if let Some(uses) = USES.get(index) {
             uses.fetch_sub(1, Ordering::Release);
         }
+    }
+}
+
+/// What the calling thread shares with others is about to be changed.
+pub fn note_shared() {
+    // SAFETY: the room is this thread's as long as it is current.
+    if let Some(room) = unsafe { CURRENT.get().as_mut() } {
+        room.shared = true;
     }
 }
 
@@ -438,7 +475,38 @@ mod tests {
         drop(zeroed);
         room.leave();
         assert_eq!(uses(&room), 2);
-        room.clean();
+        room.give_back();
         assert_eq!(uses(&room), 1);
+    }
+
+    /// What a child leaves that is killed.
+    fn leave_a_block(room: &Room) {
+        room.enter();
+        std::mem::forget(Box::new(1));
+        room.leave();
+        assert_eq!(uses(room), 2);
+    }
+
+    #[test]
+    fn an_abandoned_room_is_used_again() {
+        let room = Room::take().unwrap();
+        leave_a_block(&room);
+        // SAFETY: the room is taken.
+        let index = unsafe { (*room.header()).index };
+        room.abandon();
+        assert_eq!(USES[index].load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn but_not_if_others_may_have_something_in_it() {
+        let room = Room::take().unwrap();
+        leave_a_block(&room);
+        room.enter();
+        note_shared();
+        room.leave();
+        // SAFETY: the room is taken.
+        let index = unsafe { (*room.header()).index };
+        room.abandon();
+        assert_eq!(USES[index].load(Ordering::Relaxed), 1);
     }
 }

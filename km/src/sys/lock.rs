@@ -13,7 +13,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, compiler_fence};
 
-use crate::sys::wait;
+use crate::sys::{heap, wait};
 
 /// A lock around a `T`.
 #[derive(Default)]
@@ -198,6 +198,7 @@ impl<T> Deref for Guard<'_, T> {
 
 impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
+        heap::note_shared();
         self.lock.state.changing.store(true, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         // SAFETY: the lock is held, by this guard alone.

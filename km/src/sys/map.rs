@@ -9,8 +9,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use crate::errno::Errno;
 
 mod moves;
+mod segment;
 
 pub use moves::Growth;
+pub use segment::Segment;
 
 /// Address space of the monitor set aside for the payload, inaccessible until
 /// mapped. Offsets are guest-physical addresses.

@@ -17,7 +17,7 @@ use crate::syscall::call::Call;
 use crate::syscall::file::relocate;
 use crate::syscall::row::{Action, Row};
 use crate::syscall::trace::Trace;
-use crate::syscall::{Control, Outcome, mman, table};
+use crate::syscall::{Control, Outcome, mman, seccomp, table};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::vcpu::exit::{Exception, Failure};
@@ -120,6 +120,14 @@ impl Payload {
         }
     }
 
+    /// What the payload's own filters have against a call.
+    fn judge(&self, vcpu: &Vcpu, number: u64, args: [u64; 6]) -> Option<Outcome> {
+        if !self.thread.seccomp.is_active() {
+            return None;
+        }
+        seccomp::judge(&self.thread, vcpu.registers().rip, number as u32, args)
+    }
+
     /// Drops the page tables while no processor runs.
     fn drop_tables(&self) -> Result<(), Errno> {
         let machine = &self.process.machine;
@@ -201,7 +209,10 @@ impl Dispatch for Payload {
             .trace()
             .map(|_| Trace::enter(&self.process.memory, number, row, &args));
         let start = self.process.stats().map(|stats| (stats, Instant::now()));
-        let outcome = self.carry_out(vcpu, row, args);
+        let outcome = match self.judge(vcpu, number, args) {
+            Some(outcome) => outcome,
+            None => self.carry_out(vcpu, row, args),
+        };
         if !self.thread.mailbox().is_noted() {
             self.thread.temporary_mask = None;
         }
@@ -231,6 +242,15 @@ impl Dispatch for Payload {
             Outcome::Control(Control::ExitGroup(status)) => Next::Stop(End::Exit(status)),
             Outcome::Control(Control::ExitThread(status)) => Next::Stop(End::Thread(status)),
             Outcome::Control(Control::Kill(signal)) => Next::Stop(End::Signal(signal)),
+            Outcome::Control(Control::KillThread(signal)) => Next::Stop(End::ThreadSignal(signal)),
+            Outcome::Control(Control::Trap(data)) => {
+                // As before the call, but for the instruction pointer.
+                vcpu.set_result(full_number);
+                let rip = vcpu.registers().rip;
+                let info = frame::seccomp_info(data, rip, number as u32);
+                self.report(&frame::describe(&info));
+                next(deliver_fault(&self.process, &mut self.thread, vcpu, &info))
+            }
         })
     }
 

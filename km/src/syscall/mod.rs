@@ -24,6 +24,8 @@ pub mod pipe;
 pub mod poll;
 pub mod process;
 pub mod row;
+pub mod seccomp;
+pub mod shm;
 pub mod signals;
 pub mod socket;
 pub mod sockopt;
@@ -56,6 +58,10 @@ pub enum Control {
     Untouched,
     /// The process is killed by this signal.
     Kill(i32),
+    /// The thread is, and no other but with the last.
+    KillThread(i32),
+    /// The call is not made: SIGSYS for it, with this as `si_errno`.
+    Trap(u16),
 }
 
 impl From<Result<u64, Errno>> for Outcome {

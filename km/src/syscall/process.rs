@@ -7,7 +7,7 @@ use crate::mem::layout::TASK_SIZE;
 use crate::sys::call::HostArgs;
 use crate::sys::proc;
 use crate::syscall::call::Call;
-use crate::syscall::{Control, Outcome};
+use crate::syscall::{Control, Outcome, seccomp};
 
 /// `exit(2)`: ends the thread; the last one ends the process.
 pub fn exit(call: &mut Call<'_>) -> Outcome {
@@ -33,11 +33,11 @@ pub fn arch_prctl(call: &mut Call<'_>) -> Outcome {
             if base >= TASK_SIZE {
                 return Err(Errno::EPERM);
             }
-            call.vcpu.set_segment_base(fs, base)?;
+            call.vcpu.set_segment_base(fs, base);
             Ok(0)
         }
         GET_FS | GET_GS => {
-            let base = call.vcpu.segment_base(fs)?;
+            let base = call.vcpu.segment_base(fs);
             call.memory().write(call.arg(1), &base.to_ne_bytes())?;
             Ok(0)
         }
@@ -118,8 +118,7 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
         | libc::PR_GET_NO_NEW_PRIVS
         | libc::PR_GET_THP_DISABLE
         | libc::PR_SET_THP_DISABLE
-        | libc::PR_CAP_AMBIENT
-        | libc::PR_GET_SECCOMP => call.host(number, &HostArgs::new(call.args)).into(),
+        | libc::PR_CAP_AMBIENT => call.host(number, &HostArgs::new(call.args)).into(),
         // A word to be written.
         libc::PR_GET_PDEATHSIG | libc::PR_GET_CHILD_SUBREAPER | libc::PR_GET_TSC => {
             let word = call.memory().host_pointer(pointer, 4);
@@ -146,9 +145,10 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
             call.host(number, &HostArgs::new([operation as u64, name]))
                 .into()
         }
+        libc::PR_SET_SECCOMP => seccomp::set_by_prctl(call).into(),
+        libc::PR_GET_SECCOMP => seccomp::mode_by_prctl(call).into(),
         PR_GET_AUXV => get_auxv(call).into(),
-        // The monitor's own mappings are not the payload's to describe, and
-        // filters would apply to the monitor.
+        // The monitor's own mappings are not the payload's to describe.
         libc::PR_SET_MM => Outcome::Fail(Errno::EPERM),
         _ => Outcome::Fail(Errno::EINVAL),
     }

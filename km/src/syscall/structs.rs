@@ -156,6 +156,7 @@ of_kernel! { LOADS, Brackets, "unsigned long [3]", 24
 of_libc! { SEMBUF, Whole, sembuf { sem_num: Unsigned, sem_op: Signed, sem_flg: Flags(&flags::IPC) } }
 of_kernel! { MSGBUF, Short, "msgbuf", 8 { "mtype" at 0 size 8: Signed } }
 of_libc! { MSQID_DS, Opaque, msqid_ds {} }
+of_libc! { SHMID_DS, Opaque, shmid_ds {} }
 of_kernel! { MQ_ATTR, Whole, "mq_attr", 64
 { "mq_flags" at 0 size 8: Flags(&flags::OPEN), "mq_maxmsg" at 8 size 8: Signed,
   "mq_msgsize" at 16 size 8: Signed, "mq_curmsgs" at 24 size 8: Signed } }

@@ -10,7 +10,7 @@ use super::row::Row;
 use super::structs::*;
 use super::{
     clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, open, paths, pipe,
-    poll, process, signals, socket, sockopt,
+    poll, process, seccomp, shm, signals, socket, sockopt,
 };
 use crate::errno::Errno;
 
@@ -35,7 +35,6 @@ const KEYS: &str = "the monitor's keyrings are not the payload's";
 const PRIVILEGE: &str = "needs privilege over the whole machine";
 const AIO: &str = "contexts would be mapped into the monitor; libraries fall back on threads";
 const URING: &str = "rings would be mapped into the monitor; libraries fall back on epoll";
-const SHM: &str = "System V shared memory is not mapped yet";
 const FOREIGN: &str = "another process's memory is its monitor's";
 const NAMESPACES: &str = "a running monitor stays in its namespaces";
 const QUOTA: &str = "as a kernel without quotas";
@@ -79,9 +78,9 @@ pub static TABLE: &[Row] = &[
     Row::handle(26, "msync", &[address("addr"), size("length"), flags("flags", &flags::MSYNC)], Int, mman::msync),
     Row::handle(27, "mincore", &[address("addr"), size("length"), address("vec")], Int, mman::mincore),
     Row::handle(28, "madvise", &[address("addr"), size("length"), flags("advice", &flags::MADVISE)], Int, mman::madvise),
-    Row::refuse(29, "shmget", &[hex("key"), size("size"), flags("shmflg", &flags::IPC)], Errno::ENOSYS, SHM),
-    Row::refuse(30, "shmat", &[int("shmid"), address("shmaddr"), hex("shmflg")], Errno::ENOSYS, SHM),
-    Row::refuse(31, "shmctl", &[int("shmid"), flags("op", &flags::IPC_CTL), address("buf")], Errno::ENOSYS, SHM),
+    Row::proxy(29, "shmget", &[hex("key"), size("size"), flags("shmflg", &flags::IPC)], Int),
+    Row::handle(30, "shmat", &[int("shmid"), address("shmaddr"), hex("shmflg")], Hex, shm::shmat).partial("segments of large pages (SHM_HUGETLB) give EINVAL"),
+    Row::proxy(31, "shmctl", &[int("shmid"), flags("op", &flags::SHM_CTL), inout("buf", &SHMID_DS)], Int),
     Row::handle(32, "dup", &[fd("oldfd")], NEW_FD, file::forward),
     Row::handle(33, "dup2", &[fd("oldfd"), fd("newfd")], Int, file::duplicate_onto),
     Row::proxy(34, "pause", &[], Int),
@@ -117,7 +116,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(64, "semget", &[hex("key"), int("nsems"), flags("semflg", &flags::IPC)], Int),
     Row::proxy(65, "semop", &[int("semid"), array_in("sops", &SEMBUF, 2), uint("nsops")], Int),
     Row::handle(66, "semctl", &[int("semid"), int("semnum"), flags("op", &flags::SEM_CTL), nested("arg")], Int, ipc::semctl),
-    Row::refuse(67, "shmdt", &[address("shmaddr")], Errno::ENOSYS, SHM),
+    Row::handle(67, "shmdt", &[address("shmaddr")], Int, shm::shmdt),
     Row::proxy(68, "msgget", &[hex("key"), flags("msgflg", &flags::IPC)], Int),
     Row::proxy(69, "msgsnd", &[int("msqid"), input("msgp", &MSGBUF), size("msgsz"), flags("msgflg", &flags::IPC)], Int),
     Row::proxy(70, "msgrcv", &[int("msqid"), out("msgp", &MSGBUF), size("msgsz"), long("msgtyp"), flags("msgflg", &flags::IPC)], Int),
@@ -367,7 +366,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(314, "sched_setattr", &[int("pid"), input("attr", &SCHED_ATTR), hex("flags")], Int),
     Row::proxy(315, "sched_getattr", &[int("pid"), out("attr", &SCHED_ATTR), uint("size"), hex("flags")], Int),
     Row::handle(316, "renameat2", &[dirfd("olddirfd"), path("oldpath"), dirfd("newdirfd"), path("newpath"), flags("flags", &flags::RENAME)], Int, paths::forward),
-    Row::refuse(317, "seccomp", &[hex("operation"), hex("flags"), address("args")], Errno::ENOSYS, FILTER),
+    Row::handle(317, "seccomp", &[flags("operation", &flags::SECCOMP), flags("flags", &flags::SECCOMP_FILTER), nested("args")], Int, seccomp::seccomp).partial("nobody is notified: SECCOMP_FILTER_FLAG_NEW_LISTENER is EINVAL, and SECCOMP_RET_USER_NOTIF as without a listener; nothing is logged; the time stamp counter can be read in strict mode"),
     Row::handle(318, "getrandom", &[buf_out("buf", 1), size("buflen"), flags("flags", &flags::GETRANDOM)], Int, io::getrandom),
     Row::proxy(319, "memfd_create", &[string("name"), flags("flags", &flags::MEMFD)], NEW_FD),
     Row::refuse(320, "kexec_file_load", &[fd("kernel_fd"), fd("initrd_fd"), size("cmdline_len"), string("cmdline"), hex("flags")], Errno::EPERM, PRIVILEGE),

@@ -7,6 +7,7 @@
 mod arguments;
 mod message;
 mod result;
+mod seccomp;
 mod special;
 mod structure;
 mod value;

@@ -196,7 +196,7 @@ fn spawn(
         from.take()
     };
     let its_reserved = Arc::clone(&reserved);
-    let seat = machine.world.admit();
+    let seat = machine.world.admit_beside(&thread.seccomp);
     let its_seat = Arc::clone(&seat);
     let mask = thread.mask;
     process.add_thread();
@@ -262,7 +262,9 @@ fn spawn(
 pub fn run_thread(process: Arc<Process>, thread: Thread, mut processor: Processor) -> Option<u64> {
     let mut payload = Payload::new(Arc::clone(&process), thread);
     match run(&mut processor.vcpu, &mut payload) {
-        Ok(End::Thread(status)) => end_thread(&process, payload.into_thread(), processor, status),
+        Ok(end @ (End::Thread(_) | End::ThreadSignal(_))) => {
+            end_thread(&process, payload.into_thread(), processor, end)
+        }
         end => end_process(&process, &processor.vcpu, end),
     }
 }
@@ -290,6 +292,7 @@ fn fork(
             // The parent's processor is not here.
             mailbox.uninstall();
             *thread = thread.offspring();
+            thread.keep_seat();
             thread.settle(std::ptr::null_mut());
             if request.has(CHILD_CLEARTID) {
                 thread.clear_child_tid = request.child_tid;

@@ -22,6 +22,7 @@ use crate::loader::stack::{MAX_STRING, string_limit, string_room};
 use crate::loader::{self, LoadError, Target};
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
+use crate::seccomp::Mode;
 use crate::sys::{clone, proc, signal};
 use crate::syscall::limits::{AddressLimits, Limit, Limits};
 use crate::task::exit::release_robust_lists;
@@ -55,6 +56,8 @@ struct Handover {
     mask: u64,
     /// Signals the monitor needs and the payload ignores.
     ignored: u64,
+    /// What judges the payload's calls.
+    seccomp: Mode,
 }
 
 /// What a monitor has from the one before it.
@@ -71,6 +74,7 @@ pub struct Inherited {
     pub limits: AddressLimits,
     pub mask: u64,
     pub ignored: u64,
+    pub seccomp: Mode,
     /// Kept open until the program is loaded.
     pub way: Option<OwnedFd>,
 }
@@ -118,6 +122,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         }),
         mask: handover.mask,
         ignored: handover.ignored,
+        seccomp: handover.seccomp,
         way: handover.way.map(take).transpose()?,
         fds,
     };
@@ -296,6 +301,7 @@ fn prepare(
         ],
         mask: thread.mask,
         ignored: ignored & signal::OWN,
+        seccomp: thread.seccomp.mode(),
     };
     let bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
     let handover = process

@@ -30,7 +30,7 @@ pub fn end_process(process: &Process, vcpu: &Vcpu, end: Result<End, VcpuError>) 
     process.set_leaving(true);
     match end {
         Ok(End::Exit(status) | End::Thread(status)) => proc::exit(status),
-        Ok(End::Signal(signal)) => proc::die_by_signal(signal),
+        Ok(End::Signal(signal) | End::ThreadSignal(signal)) => proc::die_by_signal(signal),
         Ok(End::Failed(failure)) => {
             if process.options.dump_shutdown {
                 process.output.write(&format!("{}\n", vcpu.describe()));
@@ -53,14 +53,14 @@ pub fn release_robust_lists(process: &Process) {
     }
 }
 
-/// Ends the calling thread with `status`, and the process with its last. The
+/// Ends the calling thread as `end` says, and the process with its last. The
 /// processor is left to others. Returns where the host thread may end: the
 /// host address of the word to clear then.
 pub fn end_thread(
     process: &Arc<Process>,
     thread: Thread,
     processor: Processor,
-    status: u8,
+    end: End,
 ) -> Option<u64> {
     let world = &process.machine.world;
     let own = proc::thread_id();
@@ -69,7 +69,7 @@ pub fn end_thread(
     release_robust_list(&process.memory, head, own);
     if process.remove_thread() {
         // The last one tells how the process ends, as since Linux 5.17.
-        end_process(process, &processor.vcpu, Ok(End::Exit(status)));
+        end_process(process, &processor.vcpu, Ok(end));
     }
     thread.block_signals();
     processor.mailbox.uninstall();
@@ -84,6 +84,11 @@ pub fn end_thread(
         address => Some(process.memory.host_pointer(address, 4)),
     };
     if first {
+        // Seen by nobody: the last thread's end is the process's.
+        let status = match end {
+            End::Thread(status) => status,
+            _ => 0,
+        };
         clone::exit_first_thread(status, cleared);
     }
     cleared

@@ -11,6 +11,7 @@ use crate::loader::stack::StackImage;
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::mem::space::AddressSpace;
+use crate::seccomp::Seccomp;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::stats::Stats;
@@ -234,6 +235,13 @@ impl Process {
             || seats
                 .iter()
                 .any(|seat| seat.tid() == id && seat.tgid() == own)
+    }
+
+    /// What judges the calls of the payload's thread `id`.
+    pub fn seccomp_of(&self, id: i32) -> Option<Arc<Seccomp>> {
+        let seats = self.machine.world.seats();
+        let seat = seats.iter().find(|seat| seat.tid() == id)?;
+        Some(Arc::clone(&seat.seccomp))
     }
 
     /// Counts one more thread.

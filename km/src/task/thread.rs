@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use crate::errno::Errno;
+use crate::seccomp::Seccomp;
 use crate::signal::frame::{self, AltStack, Fault};
 use crate::sys::signal::{self, Mailbox, SigInfo};
 use crate::task::world::Seat;
@@ -14,6 +15,9 @@ pub struct Thread {
     mailbox: &'static Mailbox,
     /// Its place in the world.
     pub seat: Arc<Seat>,
+    /// What judges its calls: its seat's, but for a child in its parent's
+    /// place.
+    pub seccomp: Arc<Seccomp>,
     /// Signals the payload blocks: bit `n - 1` for signal `n`. The host
     /// thread has the same mask, less the monitor's own signals.
     pub mask: u64,
@@ -38,6 +42,7 @@ impl Thread {
     pub fn new(mailbox: &'static Mailbox, seat: Arc<Seat>) -> Thread {
         Thread {
             mailbox,
+            seccomp: Arc::clone(&seat.seccomp),
             seat,
             mask: 0,
             temporary_mask: None,
@@ -48,14 +53,24 @@ impl Thread {
         }
     }
 
-    /// What a new process has of this one, in the same place: its mask, and
-    /// its stack for handlers.
+    /// What a new process has of this one, in the same place: its mask, its
+    /// stack for handlers, and what judges its calls.
     pub fn offspring(&self) -> Thread {
+        let seccomp = Seccomp::default();
+        seccomp.copy_from(&self.seccomp);
         Thread {
+            seccomp: Arc::new(seccomp),
             mask: self.mask,
             alt_stack: self.alt_stack,
             ..Thread::new(self.mailbox, Arc::clone(&self.seat))
         }
+    }
+
+    /// Makes the seat its own, which was shared with its parent: in the child
+    /// of a fork.
+    pub fn keep_seat(&mut self) {
+        self.seat.seccomp.copy_from(&self.seccomp);
+        self.seccomp = Arc::clone(&self.seat.seccomp);
     }
 
     /// Makes it the calling host thread's; `immediate_exit` is its processor's.

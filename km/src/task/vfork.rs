@@ -96,6 +96,7 @@ pub fn vfork(
         // They may be half changed.
         std::mem::forget(payload);
         std::mem::forget(child);
+        room.abandon();
     }
     // The child's limits were on the same address space.
     process.space().set_limits(process.limits.in_bytes());

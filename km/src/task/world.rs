@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::errno::Errno;
+use crate::seccomp::Seccomp;
 use crate::sys::lock::{Guard, Lock};
 use crate::sys::{proc, signal, wait};
 
@@ -44,6 +45,8 @@ pub struct Seat {
     sent: AtomicBool,
     /// Head of the payload's list of robust futexes (`set_robust_list(2)`).
     pub robust_list: AtomicU64,
+    /// What judges the thread's calls.
+    pub seccomp: Arc<Seccomp>,
 }
 
 impl Seat {
@@ -179,6 +182,22 @@ impl World {
         let seat = Arc::new(Seat::default());
         self.seats.lock().push(Arc::clone(&seat));
         seat
+    }
+
+    /// A seat for a thread whose calls are judged as `parent` judges them.
+    pub fn admit_beside(&self, parent: &Seccomp) -> Arc<Seat> {
+        let seat = Arc::new(Seat::default());
+        // A thread that brings its filters to all finds the old one with them
+        // or the new one.
+        let mut seats = self.seats.lock();
+        seat.seccomp.copy_from(parent);
+        seats.push(Arc::clone(&seat));
+        seat
+    }
+
+    /// All seats, while no thread begins or ends.
+    pub fn with_seats<T>(&self, work: impl FnOnce(&[Arc<Seat>]) -> T) -> T {
+        work(&self.seats.lock())
     }
 
     /// Gives the seat of a thread back that is about to end, or never began.

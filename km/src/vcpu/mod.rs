@@ -67,8 +67,6 @@ const SYSCALL_MASK: u64 = 0x0025_7fd5;
 
 const GENERAL_PROTECTION: u8 = 13;
 
-const MSR_FS_BASE: u32 = 0xc000_0100;
-const MSR_GS_BASE: u32 = 0xc000_0101;
 const MSR_STAR: u32 = 0xc000_0081;
 const MSR_LSTAR: u32 = 0xc000_0082;
 const MSR_SYSCALL_MASK: u32 = 0xc000_0084;
@@ -110,7 +108,7 @@ impl Vcpu {
     ///
     /// From KVM.
     pub fn new(
-        fd: VcpuFd,
+        mut fd: VcpuFd,
         vm: &Vm,
         shim: &Shim,
         page: VcpuPage,
@@ -121,6 +119,7 @@ impl Vcpu {
             .map_err(refused("CPU features"))?;
         let sregs = initial_sregs(&fd, vm, shim, &page, root)?;
         fd.set_sregs(&sregs).map_err(refused("control registers"))?;
+        fd.sync_regs_mut().sregs = sregs;
         if features.xsave() {
             let mut xcrs = kvm_xcrs {
                 nr_xcrs: 1,
@@ -169,11 +168,10 @@ impl Vcpu {
     ///
     /// From KVM.
     pub fn context(&self) -> Result<Context, VcpuError> {
-        let sregs = sregs_of(&self.fd)?;
         Ok(Context {
             registers: self.registers,
-            fs_base: sregs.fs.base,
-            gs_base: sregs.gs.base,
+            fs_base: self.segment_base(true),
+            gs_base: self.segment_base(false),
             extended: Box::new(self.extended_state()?),
         })
     }
@@ -184,12 +182,11 @@ impl Vcpu {
     ///
     /// From KVM.
     pub fn adopt(&mut self, context: &Context) -> Result<(), VcpuError> {
-        let mut sregs = self.user;
-        sregs.fs.base = context.fs_base;
-        sregs.gs.base = context.gs_base;
-        self.fd
-            .set_sregs(&sregs)
-            .map_err(refused("control registers"))?;
+        let system = &mut self.fd.sync_regs_mut().sregs;
+        *system = self.user;
+        system.fs.base = context.fs_base;
+        system.gs.base = context.gs_base;
+        self.fd.set_sync_dirty_reg(SyncReg::SystemRegister);
         self.set_extended_state(&context.extended)?;
         self.at = At::User;
         self.transit = false;
@@ -220,22 +217,19 @@ impl Vcpu {
     }
 
     /// Base of FS (`fs`) or GS.
-    ///
-    /// # Errors
-    ///
-    /// From KVM.
-    pub fn segment_base(&self, fs: bool) -> Result<u64, VcpuError> {
-        let sregs = sregs_of(&self.fd)?;
-        Ok(if fs { sregs.fs.base } else { sregs.gs.base })
+    pub fn segment_base(&self, fs: bool) -> u64 {
+        // As of the last exit, or as set since.
+        let system = &self.fd.sync_regs().sregs;
+        if fs { system.fs.base } else { system.gs.base }
     }
 
     /// Sets the base of FS (`fs`) or GS.
-    ///
-    /// # Errors
-    ///
-    /// From KVM.
-    pub fn set_segment_base(&mut self, fs: bool, base: u64) -> Result<(), VcpuError> {
-        self.set_msrs(&[(if fs { MSR_FS_BASE } else { MSR_GS_BASE }, base)])
+    pub fn set_segment_base(&mut self, fs: bool, base: u64) {
+        let system = &mut self.fd.sync_regs_mut().sregs;
+        let segment = if fs { &mut system.fs } else { &mut system.gs };
+        segment.base = base;
+        // With the next entry: a call of its own costs more.
+        self.fd.set_sync_dirty_reg(SyncReg::SystemRegister);
     }
 
     /// The extended state: x87, SSE, AVX, in the processor's XSAVE format.

@@ -34,6 +34,8 @@ pub enum End {
     Exit(u8),
     /// Only the thread ends, with a status.
     Thread(u8),
+    /// Only the thread ends, as by a signal.
+    ThreadSignal(i32),
     /// By a signal.
     Signal(i32),
     /// The machine cannot go on.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use libc::{SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+use libc::{SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+
+use crate::errno::Errno;
+use crate::seccomp::AUDIT_ARCH_X86_64;
 
 use crate::signal::exception::{
     BUS_ADRALN, BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV,
@@ -11,9 +14,15 @@ use crate::signal::exception::{
 pub use crate::sys::signal::SigInfo;
 
 const SIGNO: usize = 0;
+const ERRNO: usize = 4;
 const CODE: usize = 8;
 /// `si_addr`, of the signals that faults raise.
 const ADDRESS: usize = 16;
+/// `si_syscall` and `si_arch`, of SIGSYS.
+const CALL_NUMBER: usize = 24;
+const CALL_ARCH: usize = 28;
+/// `si_code` of a SIGSYS that a filter raises.
+const SYS_SECCOMP: i32 = 1;
 
 /// A fault at `address`: SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGTRAP.
 pub fn fault_info(signo: i32, code: i32, address: u64) -> SigInfo {
@@ -21,6 +30,16 @@ pub fn fault_info(signo: i32, code: i32, address: u64) -> SigInfo {
     put(&mut info, SIGNO, signo.to_ne_bytes());
     put(&mut info, CODE, code.to_ne_bytes());
     put(&mut info, ADDRESS, address.to_ne_bytes());
+    info
+}
+
+/// SIGSYS for a call that a filter traps: `si_call_addr` stands where other
+/// signals have `si_addr`.
+pub fn seccomp_info(data: u16, call_address: u64, number: u32) -> SigInfo {
+    let mut info = fault_info(SIGSYS, SYS_SECCOMP, call_address);
+    put(&mut info, ERRNO, u32::from(data).to_ne_bytes());
+    put(&mut info, CALL_NUMBER, number.to_ne_bytes());
+    put(&mut info, CALL_ARCH, AUDIT_ARCH_X86_64.to_ne_bytes());
     info
 }
 
@@ -51,7 +70,30 @@ pub fn describe(info: &SigInfo) -> String {
     if is_fault(signal) && (code > 0 && code != libc::SI_KERNEL) {
         line += &format!(", si_addr={:#x}", fault_address(info));
     }
+    if (signal, code) == (SIGSYS, SYS_SECCOMP) {
+        line += &describe_call(info);
+    }
     line + "} ---"
+}
+
+/// What a SIGSYS says of the call it stands for. Names of calls are for those
+/// who know the table.
+fn describe_call(info: &SigInfo) -> String {
+    let errno = i32::from_ne_bytes(get(info, ERRNO));
+    let errno = match (errno, Errno::from_raw(errno).name()) {
+        (0, _) => String::new(),
+        (_, Some(name)) => format!(", si_errno={name}"),
+        (number, None) => format!(", si_errno={number}"),
+    };
+    let number = u32::from_ne_bytes(get(info, CALL_NUMBER));
+    let arch = match u32::from_ne_bytes(get(info, CALL_ARCH)) {
+        AUDIT_ARCH_X86_64 => "AUDIT_ARCH_X86_64".to_owned(),
+        other => format!("{other:#x}"),
+    };
+    format!(
+        "{errno}, si_call_addr={:#x}, si_syscall={number}, si_arch={arch}",
+        fault_address(info)
+    )
 }
 
 fn is_fault(signal: i32) -> bool {
@@ -97,6 +139,7 @@ impl fmt::Display for CodeName {
             (SIGSEGV, SEGV_MAPERR) => Some("SEGV_MAPERR"),
             (SIGSEGV, SEGV_ACCERR) => Some("SEGV_ACCERR"),
             (SIGSEGV, SEGV_CPERR) => Some("SEGV_CPERR"),
+            (SIGSYS, SYS_SECCOMP) => Some("SYS_SECCOMP"),
             (SIGCHLD, libc::CLD_EXITED) => Some("CLD_EXITED"),
             (SIGCHLD, libc::CLD_KILLED) => Some("CLD_KILLED"),
             (SIGCHLD, libc::CLD_DUMPED) => Some("CLD_DUMPED"),
@@ -167,6 +210,9 @@ mod tests {
         assert_eq!(describe(&fault_info(SIGSEGV, SEGV_MAPERR, 0x1238)), segv);
         let trap = "--- SIGTRAP {si_signo=SIGTRAP, si_code=SI_KERNEL} ---";
         assert_eq!(describe(&fault_info(SIGTRAP, libc::SI_KERNEL, 0)), trap);
+        let sys = "--- SIGSYS {si_signo=SIGSYS, si_code=SYS_SECCOMP, si_errno=EINTR, \
+             si_call_addr=0x1234, si_syscall=39, si_arch=AUDIT_ARCH_X86_64} ---";
+        assert_eq!(describe(&seccomp_info(4, 0x1234, 39)), sys);
         assert_eq!(
             describe(&fault_info(40, 77, 1)),
             "--- 40 {si_signo=40, si_code=77} ---"

@@ -172,7 +172,7 @@ impl Reservation {
 
     /// Reserves `range` again where a call that failed half-way has left
     /// nothing; what is mapped stays.
-    fn mend(&self, range: &Range<u64>) {
+    pub(super) fn mend(&self, range: &Range<u64>) {
         let flags = libc::MAP_PRIVATE | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
         if let Ok((at, len)) = self.at(range) {
             let flags = flags | libc::MAP_ANONYMOUS;

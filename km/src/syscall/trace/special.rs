@@ -51,6 +51,7 @@ impl Printer<'_> {
             ("ioctl", 1..) => self.ioctl(index),
             ("fcntl", 2) => Some(self.fcntl(at)),
             ("prctl", 1..) => Some(self.prctl(index)),
+            ("seccomp", _) => self.seccomp(index),
             ("setsockopt" | "getsockopt", 2) => Some(self.option_name().into()),
             ("getsockopt", 3)
                 if (self.int(1), self.int(2)) == (libc::SOL_SOCKET, libc::SO_ERROR) =>
@@ -287,6 +288,7 @@ impl Printer<'_> {
             (libc::PR_SET_DUMPABLE | libc::PR_SET_KEEPCAPS | libc::PR_SET_TIMERSLACK, 1) => {
                 at.to_string().into()
             }
+            (libc::PR_SET_SECCOMP, _) => self.seccomp_by_prctl(index),
             (libc::PR_SET_NO_NEW_PRIVS, _) => at.to_string().into(),
             (libc::PR_SET_VMA, 1) if at == 0 => "PR_SET_VMA_ANON_NAME".to_owned().into(),
             (libc::PR_SET_VMA, 2) => value::address(at).into(),

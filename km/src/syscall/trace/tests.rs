@@ -416,3 +416,42 @@ fn nothing_a_payload_passes_stops_the_tracer() {
         }
     }
 }
+
+#[test]
+fn seccomp() {
+    let program: [u64; 2] = [23, 0x5562_5a82_b590];
+    let action = libc::SECCOMP_RET_KILL_PROCESS;
+    let filter = u64::from(libc::SECCOMP_SET_MODE_FILTER);
+    assert_eq!(
+        line("seccomp", [filter, 0x11, at(&program)], done(0)),
+        "seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC|SECCOMP_FILTER_FLAG_TSYNC_ESRCH, \
+         {len=23, filter=0x55625a82b590}) = 0"
+    );
+    assert_eq!(
+        line("seccomp", [0, 1, 0], Outcome::Fail(Errno::EINVAL)),
+        "seccomp(SECCOMP_SET_MODE_STRICT, 0x1, NULL) = -1 EINVAL (Invalid argument)"
+    );
+    assert_eq!(
+        line("seccomp", [2, 0, at(&action)], done(0)),
+        "seccomp(SECCOMP_GET_ACTION_AVAIL, 0, [SECCOMP_RET_KILL_PROCESS]) = 0"
+    );
+    let sizes: [u16; 3] = [80, 24, 64];
+    assert_eq!(
+        line("seccomp", [3, 0, at(&sizes)], done(0)),
+        "seccomp(SECCOMP_GET_NOTIF_SIZES, 0, \
+         {seccomp_notif=80, seccomp_notif_resp=24, seccomp_data=64}) = 0"
+    );
+    let set = libc::PR_SET_SECCOMP as u64;
+    assert_eq!(
+        line("prctl", [set, 2, at(&program)], done(0)),
+        "prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, {len=23, filter=0x55625a82b590}) = 0"
+    );
+    assert_eq!(
+        line(
+            "prctl",
+            [set, 1, 0],
+            Outcome::Control(Control::KillThread(9))
+        ),
+        "prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) = ?"
+    );
+}

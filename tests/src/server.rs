@@ -1,0 +1,84 @@
+//! Servers: a script of `tests/servers` each, which starts them, is their
+//! client, and stops them. The script itself always runs natively, in
+//! namespaces of its own; under km it is told to start its servers by that.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::case::{Absence, Case, Host};
+use crate::job::{End, Job};
+use crate::locations::Locations;
+use crate::machine::{NAMESPACES, is_need};
+
+/// What comes first is used by the others.
+const SHARED: &str = "lib.sh";
+const SETTING: &str = "# km-test:";
+/// Tells a script what starts a server.
+const STARTER: &str = "RUN";
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The cases of all scripts, by name.
+pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
+    let mut scripts: Vec<_> = fs::read_dir(locations.root.join("tests/servers"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()?;
+    scripts.retain(|path| {
+        path.extension().is_some_and(|extension| extension == "sh") && !path.ends_with(SHARED)
+    });
+    scripts.sort();
+    let case = |path: &std::path::PathBuf| {
+        let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
+        parse(path, &fs::read_to_string(path)?).map_err(error)
+    };
+    scripts.iter().map(case).collect()
+}
+
+fn parse(path: &Path, text: &str) -> Result<Case, String> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let [program, options @ ..] = NAMESPACES;
+    let script = path.to_string_lossy().into_owned();
+    let mut args: Vec<String> = options.map(String::from).to_vec();
+    args.extend(["/bin/bash".into(), script]);
+    let mut job = Job {
+        args,
+        starter: Some(STARTER.into()),
+        timeout: TIMEOUT,
+        ..Job::new(program)
+    };
+    for setting in text.lines().filter_map(|line| line.strip_prefix(SETTING)) {
+        match setting.trim().split_once('=') {
+            Some(("needs", needs)) => job.needs = needs.split(',').map(String::from).collect(),
+            _ => return Err(format!("what is {setting:?}?")),
+        }
+    }
+    if let Some(need) = job.needs.iter().find(|need| !is_need(need)) {
+        return Err(format!("{need:?} is not known here"));
+    }
+    Ok(Case {
+        name: format!("server::{name}"),
+        job,
+        end: End::Exit(0),
+        stdout: None,
+        hosts: vec![Host::Native, Host::Kvm],
+        absence: Absence::Skips(format!("{program} is not there")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_says_what_it_needs() {
+        let text = "# About it.\n# km-test: needs=root,/usr/sbin/nginx\n. lib.sh\n";
+        let case = parse(Path::new("/t/nginx.sh"), text).expect("clear");
+        assert_eq!(case.name, "server::nginx");
+        assert_eq!(case.job.needs, ["root", "/usr/sbin/nginx"]);
+        assert_eq!(case.job.args.last().expect("the script"), "/t/nginx.sh");
+        for line in ["needs=luck", "colour=red"] {
+            assert!(parse(Path::new("x.sh"), &format!("# km-test: {line}\n")).is_err());
+        }
+    }
+}
