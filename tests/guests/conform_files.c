@@ -24,8 +24,13 @@ static void unlocked(void)
     struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     flock(file, LOCK_UN);
     fcntl(file, F_SETLK, &all);
-    all.l_pid = 0;
     fcntl(file, 37, &all);
+    // All of these can be locked, and some share an inode.
+    for (size_t i = 0; i < wrong_fd_count; i++) {
+        fcntl(wrong_fds[i].fd, F_SETLK, &all);
+        fcntl(wrong_fds[i].fd, 37, &all);
+        flock(wrong_fds[i].fd, LOCK_UN);
+    }
 }
 
 static void locks(void)
@@ -87,6 +92,8 @@ static void commands(void)
             word[0] = 77;
             probe("fcntl a pointer to 77", how, shown, SYS_fcntl, wrong_fds[i].fd, op, (long)word);
         }
+    for (size_t i = 0; i < wrong_fd_count; i++)
+        fcntl(wrong_fds[i].fd, F_SETFL, O_NONBLOCK);
     struct rlimit limit;
     NEED(getrlimit(RLIMIT_NOFILE, &limit));
     probe("F_DUPFD", "at the limit", NEWFD, SYS_fcntl, file, F_DUPFD, (long)limit.rlim_cur);
@@ -107,7 +114,8 @@ static void commands(void)
 static void pieces(void)
 {
     struct { off_t from, to; } at = {2, 100};
-    char buf[64];
+    // Not left to chance, as it is the top of a length where an array is read a byte too far on.
+    static _Alignas(256) char buf[64];
     struct iovec iov[2] = {{"one", 3}, {"two", 3}}, into[2] = {{buf, 8}, {buf + 8, 8}};
     const struct subject subjects[] = {
         {"read", SYS_read, NUMBER, {{DESC, file, 0}, {OUT, (long)buf, 16}, {COUNT, 16, 0}}, content},
@@ -157,7 +165,7 @@ static void pieces(void)
         {"pipe2", SYS_pipe2, DONE, {{OUT, (long)buf, 8}, {BITS, 0, 0}}, NULL},
         {"memfd_create", SYS_memfd_create, NEWFD, {{NAME, (long)"conform", 0}, {BITS, 0, 1 << 2}}, NULL},
         {"cachestat", 451, DONE, {{DESC, file, 0}, {IN, (long)&(unsigned long[2]){0, 0}, 16}, {OUT, (long)buf, 40}, {BITS, 0, 0}}, NULL},
-        {"close_range", SYS_close_range, DONE, {{COUNT32, 4000, 0}, {KEEP, 3000, 0}, {BITS, 0, 0}}, NULL},
+        {"close_range", SYS_close_range, DONE, {{KEEP, 4000, 0}, {COUNT32, 5000, 0}, {BITS, 0, 0}}, NULL},
     };
     conform(subjects, conform_len(subjects));
     for (long len = 0; len < 60; len += 4) {

@@ -53,7 +53,7 @@ int main(void)
     unsigned short values[3] = {1, 2, 3};
 
     const struct subject subjects[] = {
-        {"semop", SYS_semop, NUMBER, {{WORD, sem, 0}, {IN, (long)up, sizeof up}, {COUNT, 2, 0}}, NULL},
+        {"semop", SYS_semop, NUMBER, {{KEEP, sem, 0}, {IN, (long)up, sizeof up}, {COUNT, 2, 0}}, NULL},
         {"semtimedop", SYS_semtimedop, NUMBER, {{KEEP, sem, 0}, {IN, (long)up, sizeof up}, {COUNT, 2, 0}, {IN, (long)&none, 16}}, NULL},
         {"semctl GETALL", SYS_semctl, NUMBER, {{KEEP, sem, 0}, {WORD, 0, 3}, {KEEP, GETALL, 0}, {OUT, (long)values, sizeof values}}, NULL},
         {"semctl SETALL", SYS_semctl, NUMBER, {{KEEP, sem, 0}, {WORD, 0, 3}, {KEEP, SETALL, 0}, {IN, (long)values, sizeof values}}, NULL},
@@ -63,9 +63,9 @@ int main(void)
         {"semctl IPC_SET", SYS_semctl, NUMBER, {{KEEP, sem, 0}, {WORD, 0, 3}, {KEEP, IPC_SET, 0}, {KEEP, 1, 0}}, NULL},
         {"msgget", SYS_msgget, DONE, {{KEEP, 0x6b6d636f, 0}, {BITS, 0, 1 << 9}}, NULL},
         {"semget", SYS_semget, DONE, {{KEEP, 0x6b6d636f, 0}, {COUNT32, 1, 0}, {BITS, 0, 1 << 9}}, NULL},
-        {"msgsnd", SYS_msgsnd, NUMBER, {{WORD, queue, 0}, {IN, (long)&message, 24}, {COUNT, 16, 0}, {BITS, IPC_NOWAIT, 1 << 11}}, no_message},
+        {"msgsnd", SYS_msgsnd, NUMBER, {{KEEP, queue, 0}, {IN, (long)&message, 24}, {COUNT, 16, 0}, {BITS, IPC_NOWAIT, 1 << 11}}, no_message},
         {"msgrcv", SYS_msgrcv, NUMBER,
-         {{WORD, queue, 0}, {OUT, (long)&message, 24}, {COUNT, 16, 0}, {WORD, 0, 3}, {BITS, IPC_NOWAIT, 1 << 11}}, one_message},
+         {{KEEP, queue, 0}, {OUT, (long)&message, 24}, {COUNT, 16, 0}, {WORD, 0, 3}, {BITS, IPC_NOWAIT, 1 << 11}}, one_message},
         {"msgctl IPC_STAT", SYS_msgctl, NUMBER, {{KEEP, queue, 0}, {KEEP, IPC_STAT, 0}, {OUT, (long)&info, sizeof info}}, NULL},
         {"mq_open", SYS_mq_open, NEWFD, {{NAME, (long)name, 0}, {BITS, O_RDWR, 1 << 6}, {KEEP, 0600, 0}, {IN, (long)&attr, sizeof attr}}, NULL},
         {"mq_timedsend", SYS_mq_timedsend, NUMBER,
@@ -77,6 +77,14 @@ int main(void)
     };
     conform(subjects, conform_len(subjects) - (posix < 0 ? 4 : 0));
 
+    static const int nobodys[] = {-1, INT_MAX, INT_MIN};
+    for (size_t i = 0; i < conform_len(nobodys); i++) {
+        probe("semop", "of none", NUMBER, SYS_semop, nobodys[i], (long)up, 1);
+        probe("semop", "of none, at 1", NUMBER, SYS_semop, nobodys[i], 1, 1);
+        probe("msgsnd", "to none", NUMBER, SYS_msgsnd, nobodys[i], (long)&message, 16, IPC_NOWAIT);
+        probe("msgsnd", "to none, at 1", NUMBER, SYS_msgsnd, nobodys[i], 1, 16, IPC_NOWAIT);
+        probe("msgrcv", "of none", NUMBER, SYS_msgrcv, nobodys[i], 1, 16, 0, IPC_NOWAIT);
+    }
     probe("semop", "would wait", NUMBER, SYS_semop, sem, (long)&(struct sembuf){2, -30000, IPC_NOWAIT}, 1);
     probe("semop", "no such semaphore", NUMBER, SYS_semop, sem, (long)&far, 1);
     probe("semop", "none", NUMBER, SYS_semop, sem, (long)&down, 0);

@@ -35,7 +35,7 @@ static void set(const char *socket, int fd, int level, int option, const char *h
 static int left_out(int level, int option)
 {
     return (level == IPPROTO_TCP && option == 35) || (level == 284 && option == 4) || (level == SOL_PACKET && option == 22)
-        || (level == IPPROTO_IP && option >= 128);
+        || (level == IPPROTO_IP && option >= 128) || (level == IPPROTO_IPV6 && option == 64);
 }
 
 // All options of one level.

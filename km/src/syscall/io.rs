@@ -51,9 +51,10 @@ impl Iovecs {
     }
 }
 
-/// The row's call with the array in argument 1, its length in argument 2.
+/// The row's call with the array in argument 1, its length in argument 2, of
+/// which the kernel looks at 32 bits.
 fn vectored(call: &mut Call<'_>) -> Outcome {
-    let mut iov = Iovecs::copy_in(call.memory(), call.arg(1), call.arg(2));
+    let mut iov = Iovecs::copy_in(call.memory(), call.arg(1), u64::from(call.arg(2) as u32));
     let mut host = call.translate();
     host.set(1, iov.pointer());
     call.host(call.row.number, &host).into()

@@ -19,15 +19,6 @@ pub fn semctl(call: &mut Call<'_>) -> Outcome {
     call.host(call.row.number, &host).into()
 }
 
-/// `mq_timedreceive(mqdes, msg_ptr, msg_len, msg_prio, abs_timeout)`: the host
-/// looks at as many bytes as the message has.
-pub fn mq_timedreceive(call: &mut Call<'_>) -> Outcome {
-    let mut host = call.translate();
-    host.set(1, call.memory().host_pointer(call.arg(1), 1));
-    host.set(2, call.arg(2));
-    call.host(call.row.number, &host).into()
-}
-
 /// `mq_notify(mqdes, sevp)`: with `SIGEV_THREAD` the signal value points to a
 /// cookie for a netlink socket, whose descriptor stands in the signal number.
 pub fn mq_notify(call: &mut Call<'_>) -> Outcome {

@@ -98,8 +98,11 @@ impl Message {
     /// The header for the host; `self` must outlive the call.
     fn host_header(&mut self, memory: &GuestMemory) -> Header {
         let mut header = self.given;
-        let name_len = (header.name_len as i32).max(0) as u64;
-        header.name = memory.host_pointer(header.name, name_len);
+        // No address is longer, whatever the payload says.
+        let name_len = header
+            .name_len
+            .min(size_of::<libc::sockaddr_storage>() as u32);
+        header.name = memory.host_pointer(header.name, name_len.into());
         header.iov = self.iov.pointer();
         if header.control_len == 0 {
             header.control = 0;
