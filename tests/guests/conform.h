@@ -362,7 +362,7 @@ static void try_word(const struct arg *arg)
     with("with high bits", (long)((unsigned long)arg->value | 0xdead00000000UL));
 }
 
-static void conform(const struct subject *subjects, size_t count)
+static inline void conform(const struct subject *subjects, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         at = &subjects[i];
