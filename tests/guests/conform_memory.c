@@ -232,7 +232,11 @@ static void moves(void)
                     // Without it the new address is not looked at, or only as a hint.
                     if (t && !(flags[f].value & 2))
                         break;
-                    if (t && i > 6 && i % 4)
+                    // Older kernels compare the lengths before they round them.
+                    if (flags[f].value & 4 && lens[l].value == 1)
+                        continue;
+                    // Which of two wrong ranges is found first differs from kernel to kernel.
+                    if (t && i)
                         continue;
                     if (places[i].len > 8 * PAGE && places[i].at == (unsigned long)base && places[i].at + places[i].len <= 0x7ffffffff000)
                         continue;
