@@ -11,6 +11,9 @@ use crate::errno::Errno;
 use crate::mem::layout::{Arenas, GUARD, PAGE, TASK_SIZE};
 use crate::sys::copy::{self, HostPtr};
 
+/// Most bytes the kernel moves in one call.
+pub const MAX_RW_COUNT: u64 = 0x7fff_f000;
+
 /// The payload's address space, for copies and pointer translation.
 #[derive(Debug, Clone)]
 pub struct GuestMemory {
@@ -57,7 +60,6 @@ impl GuestMemory {
     /// most. Here the range has been checked, and its length is cut to that:
     /// in the monitor the range could run out of its address space.
     pub fn host_buffer(&self, address: u64, len: u64) -> (u64, u64) {
-        const MAX_RW_COUNT: u64 = 0x7fff_f000;
         match self.host_pointer(address, len) {
             pointer @ (0 | Arenas::BEYOND) => (pointer, len),
             pointer => (pointer, len.min(MAX_RW_COUNT)),

@@ -40,7 +40,7 @@ impl AddressSpace {
         if new_len == 0 || new_len > TASK_SIZE || dont_unmap && old_len != new_len {
             return Err(Errno::EINVAL);
         }
-        let old = request.old..request.old.checked_add(old_len).ok_or(Errno::EINVAL)?;
+        let mut old = request.old..request.old.saturating_add(old_len);
         let fixed = has(libc::MREMAP_FIXED).then_some(request.new);
         if let Some(new) = fixed {
             let end = new.checked_add(new_len).filter(|end| *end <= TASK_SIZE);
@@ -59,10 +59,15 @@ impl AddressSpace {
         if old_len == 0 && !mapping.shared {
             return Err(Errno::EINVAL);
         }
-        if fixed.is_none() && !dont_unmap && new_len <= old_len {
-            if new_len < old_len {
-                self.release(&(old.start + new_len..old.end))?;
+        let stays = fixed.is_none() && !dont_unmap;
+        if new_len < old_len && (stays || fixed.is_some()) {
+            if old.end > TASK_SIZE {
+                return Err(Errno::EINVAL);
             }
+            self.release(&(old.start + new_len..old.end))?;
+            old.end = old.start + new_len;
+        }
+        if stays && new_len <= old_len {
             return Ok(old.start);
         }
         if old.end > whole.end {
@@ -134,7 +139,7 @@ impl AddressSpace {
 
     fn relocate(
         &mut self,
-        mut old: Range<u64>,
+        old: Range<u64>,
         new: Range<u64>,
         mapping: Mapping,
         dont_unmap: bool,
@@ -142,11 +147,6 @@ impl AddressSpace {
         let target = self.physical_range(&new)?;
         self.withdraw(&old)?;
         self.release(&new)?;
-        let new_len = new.end - new.start;
-        if new_len < old.end - old.start {
-            self.release(&(old.start + new_len..old.end))?;
-            old.end = old.start + new_len;
-        }
         self.use_stack_room(&new);
         if old.is_empty() {
             let from = self.physical_range(&(old.start..old.start + PAGE))?.start;

@@ -52,6 +52,9 @@ pub enum Kind {
     /// Bytes the call writes; their number stands in the argument of that
     /// index.
     BufOut(u8),
+    /// Bytes the call writes, as many as it has; the most there is room for
+    /// stands in the argument of that index.
+    BufPart(u8),
     /// A structure the call reads.
     In(&'static Struct),
     /// A structure the call writes.
@@ -251,6 +254,10 @@ pub const fn buf_in(name: &'static str, len: u8) -> Arg {
 
 pub const fn buf_out(name: &'static str, len: u8) -> Arg {
     arg(name, Kind::BufOut(len))
+}
+
+pub const fn buf_part(name: &'static str, len: u8) -> Arg {
+    arg(name, Kind::BufPart(len))
 }
 
 pub const fn input(name: &'static str, what: &'static Struct) -> Arg {

@@ -114,8 +114,10 @@ impl Call<'_> {
         match kind {
             Kind::Fd | Kind::DirFd => self.process.fds.translate(value),
             // The kernel bounds a socket address that it writes by the length
-            // it finds in memory.
-            Kind::Path | Kind::PathOut | Kind::Str | Kind::SockaddrOut(_) => sized(1),
+            // it finds in memory, and does not check room it has no use for.
+            Kind::Path | Kind::PathOut | Kind::Str | Kind::SockaddrOut(_) | Kind::BufPart(_) => {
+                sized(1)
+            }
             Kind::BufIn(count) | Kind::BufOut(count) | Kind::SockaddrIn(count) => array(1, count),
             Kind::In(what) | Kind::Out(what) | Kind::InOut(what) => sized(what.size),
             Kind::ArrayIn(what, count)

@@ -29,6 +29,8 @@ const F_GET_RW_HINT: i32 = 1035;
 const F_SET_FILE_RW_HINT: i32 = 1038;
 const F_GETDELEG: i32 = 1039;
 const F_SETDELEG: i32 = 1040;
+/// No command of any kernel.
+const UNKNOWN: u64 = u64::MAX;
 
 fn argument(command: i32) -> Option<Argument> {
     use Argument::{Descriptor, NewDescriptor, Number, Pointer};
@@ -68,12 +70,10 @@ pub fn fcntl(call: &mut Call<'_>) -> Outcome {
     let mut host = call.translate();
     host.set(0, opened(call.process, call.arg(0)));
     let Some(argument) = argument(call.int(1)) else {
-        // The host finds a bad descriptor first, as for a known command.
-        host.set(1, libc::F_GETFD as u64);
-        return call
-            .host(call.row.number, &host)
-            .and(Err(Errno::EINVAL))
-            .into();
+        // No host knows this one either, and a bad descriptor is found first.
+        host.set(1, UNKNOWN);
+        let refused = call.host(call.row.number, &host);
+        return refused.and(Err(Errno::EINVAL)).into();
     };
     host.set(
         2,

@@ -4,7 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Outcome;
 use super::call::{Call, FAULT, pointer_to};
-use crate::mem::guest::GuestMemory;
+use crate::mem::guest::{GuestMemory, MAX_RW_COUNT};
+use crate::sys::call::HostArgs;
 
 /// `struct iovec`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -50,9 +51,10 @@ impl Iovecs {
     }
 }
 
-/// The row's call with the array in argument 1, its length in argument 2.
+/// The row's call with the array in argument 1, its length in argument 2, of
+/// which the kernel looks at 32 bits.
 fn vectored(call: &mut Call<'_>) -> Outcome {
-    let mut iov = Iovecs::copy_in(call.memory(), call.arg(1), call.arg(2));
+    let mut iov = Iovecs::copy_in(call.memory(), call.arg(1), u64::from(call.arg(2) as u32));
     let mut host = call.translate();
     host.set(1, iov.pointer());
     call.host(call.row.number, &host).into()
@@ -78,4 +80,20 @@ pub fn pwritev(call: &mut Call<'_>) -> Outcome {
 
 pub fn vmsplice(call: &mut Call<'_>) -> Outcome {
     vectored(call)
+}
+
+/// The row's arguments where the kernel looks at no more than `MAX_RW_COUNT`
+/// bytes of the buffer in argument `buffer`, whatever the size behind it.
+pub fn clipped(call: &Call<'_>, buffer: usize) -> HostArgs {
+    let mut host = call.translate();
+    let len = call.arg(buffer + 1).min(MAX_RW_COUNT);
+    host.set(buffer, call.memory().host_pointer(call.arg(buffer), len));
+    host.set(buffer + 1, len);
+    host
+}
+
+/// `getrandom(buf, buflen, flags)`.
+pub fn getrandom(call: &mut Call<'_>) -> Outcome {
+    let host = clipped(call, 0);
+    call.host(call.row.number, &host).into()
 }

@@ -57,30 +57,13 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
     let file = if anonymous {
         None
     } else {
-        Some(MappedFile::open(call, fd, offset)?)
+        Some(MappedFile::open(call, fd)?)
     };
     if len == 0 {
         return Err(Errno::EINVAL);
     }
     let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
-    if offset.checked_add(len).is_none() {
-        return Err(Errno::EOVERFLOW);
-    }
-    let (shared, known) = match flags & libc::MAP_TYPE {
-        libc::MAP_SHARED => (true, HOST_FLAGS),
-        // The host checks all flags but those that place the mapping.
-        libc::MAP_SHARED_VALIDATE if !anonymous => (true, !PLACING_FLAGS),
-        libc::MAP_PRIVATE => (false, HOST_FLAGS),
-        MAP_DROPPABLE if anonymous => (false, HOST_FLAGS),
-        _ => return Err(Errno::EINVAL),
-    };
     let rights = prot(protection);
-    if let Some(file) = &file
-        && rights.contains(Prot::EXEC)
-        && proc::is_on_noexec(file.fd())
-    {
-        return Err(Errno::EPERM);
-    }
     let mut space = call.process.space();
     let place_at = Place {
         address,
@@ -89,6 +72,21 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         file_offset: file.as_ref().map(|_| offset),
     };
     let range = place_at.find(&space)?;
+    let (shared, mut known) = match flags & libc::MAP_TYPE {
+        libc::MAP_SHARED => (true, HOST_FLAGS),
+        // The host checks all flags but those that place the mapping.
+        libc::MAP_SHARED_VALIDATE if !anonymous => (true, !PLACING_FLAGS),
+        libc::MAP_PRIVATE => (false, HOST_FLAGS),
+        MAP_DROPPABLE if anonymous => (false, HOST_FLAGS),
+        _ => return Err(Errno::EINVAL),
+    };
+    if shared || !anonymous {
+        // The host refuses it, after all else.
+        known |= libc::MAP_GROWSDOWN;
+    }
+    if let Some(file) = &file {
+        file.check(rights)?;
+    }
 
     let kind = match &file {
         Some(file) => Kind::File {
@@ -215,7 +213,7 @@ impl MappedFile {
         self.held.as_ref().map_or(self.fd, OwnedFd::as_fd)
     }
 
-    fn open(call: &Call<'_>, number: i32, offset: u64) -> Result<MappedFile, Errno> {
+    fn open(call: &Call<'_>, number: i32) -> Result<MappedFile, Errno> {
         let process = call.process;
         let number = file::opened(process, number as u64) as i32;
         let payloads = proc::borrow_fd(number).ok_or(Errno::EBADF)?;
@@ -224,13 +222,9 @@ impl MappedFile {
             _ => Some(process.fds.adopt_copy(payloads)?),
         };
         let fd = held.as_ref().map_or(payloads, OwnedFd::as_fd);
-        // Never the run page of a virtual processor.
-        if !proc::can_be_mapped(fd)? {
-            return Err(Errno::ENODEV);
-        }
         let status = proc::file_status(fd)?;
-        if i64::try_from(offset).is_err() {
-            return Err(Errno::EOVERFLOW);
+        if status.path_only {
+            return Err(Errno::EBADF);
         }
         let info = FileInfo {
             path: process.file_name(fd),
@@ -244,22 +238,33 @@ impl MappedFile {
             info: Arc::new(info),
         })
     }
+
+    /// What the host is not to be asked, or could not know.
+    fn check(&self, rights: Prot) -> Result<(), Errno> {
+        if rights.contains(Prot::EXEC) && proc::is_on_noexec(self.fd()) {
+            return Err(Errno::EPERM);
+        }
+        // Never the run page of a virtual processor.
+        if !proc::can_be_mapped(self.fd())? {
+            return Err(Errno::ENODEV);
+        }
+        Ok(())
+    }
 }
 
-/// The pages of a call's address and length arguments.
+/// The pages of a call's address and length arguments, which may be no
+/// addresses of the payload's.
 ///
-/// EINVAL where the address is not aligned; `beyond` where the range ends
-/// outside the payload's addresses.
+/// EINVAL where the address is not aligned; `beyond` where the range has no
+/// end.
 fn pages(call: &Call<'_>, beyond: Errno) -> Result<Range<u64>, Errno> {
     let (start, len) = (call.arg(0), call.arg(1));
     if start % PAGE != 0 {
         return Err(Errno::EINVAL);
     }
     let len = len.checked_next_multiple_of(PAGE).ok_or(beyond)?;
-    match start.checked_add(len) {
-        Some(end) if end <= TASK_SIZE => Ok(start..end),
-        _ => Err(beyond),
-    }
+    let end = start.checked_add(len).ok_or(beyond)?;
+    Ok(start..end)
 }
 
 /// Whether the call is about nothing but the memory, and the same from any
@@ -281,7 +286,7 @@ pub fn is_the_memorys(call: &Call<'_>) -> bool {
 pub fn munmap(call: &mut Call<'_>) -> Outcome {
     let unmap = || {
         let range = pages(call, Errno::EINVAL)?;
-        if range.is_empty() {
+        if range.is_empty() || range.end > TASK_SIZE {
             return Err(Errno::EINVAL);
         }
         call.process.space().release(&range)?;
@@ -290,8 +295,18 @@ pub fn munmap(call: &mut Call<'_>) -> Outcome {
     unmap().into()
 }
 
-/// `mprotect(2)`, and `pkey_mprotect(2)` without a key.
+/// `mprotect(2)`.
 pub fn mprotect(call: &mut Call<'_>) -> Outcome {
+    protect(call, false).into()
+}
+
+/// `pkey_mprotect(2)`: there are no protection keys.
+pub fn pkey_mprotect(call: &mut Call<'_>) -> Outcome {
+    protect(call, call.int(3) != -1).into()
+}
+
+/// Changes the rights of pages; `with_key` is found wrong where Linux does.
+fn protect(call: &Call<'_>, with_key: bool) -> Result<u64, Errno> {
     const PROT_SEM: i32 = 8;
     const KNOWN: i32 = libc::PROT_READ
         | libc::PROT_WRITE
@@ -299,60 +314,59 @@ pub fn mprotect(call: &mut Call<'_>) -> Outcome {
         | PROT_SEM
         | libc::PROT_GROWSDOWN
         | libc::PROT_GROWSUP;
-    let protect = || {
-        let protection = call.int(2);
-        let down = protection & libc::PROT_GROWSDOWN != 0;
-        let up = protection & libc::PROT_GROWSUP != 0;
-        if down && up {
-            return Err(Errno::EINVAL);
-        }
-        let mut range = pages(call, Errno::ENOMEM)?;
-        if range.is_empty() {
-            return Ok(0);
-        }
-        if protection & !KNOWN != 0 {
-            return Err(Errno::EINVAL);
-        }
-        let mut space = call.process.space();
-        if down || up {
-            let found = space.mappings().find(range.start);
-            let (whole, mapping) = found.ok_or(Errno::ENOMEM)?;
-            if up || !mapping.flags.contains(MapFlags::GROWSDOWN) {
-                return Err(Errno::EINVAL);
-            }
-            range.start = whole.start;
-        }
-        let rights = prot(protection);
-        if space.loses_only_execution(&range, rights) {
-            drop(space);
-            let machine = &call.process.machine;
-            // Calls of other threads go on meanwhile, also in this memory.
-            let _stopped = machine.world.stop(&call.thread.seat)?;
-            machine.take_execution(&range, rights)?;
-        } else {
-            space.protect(&range, rights)?;
-        }
-        Ok(0)
-    };
-    protect().into()
-}
-
-/// `pkey_mprotect(2)`: there are no protection keys.
-pub fn pkey_mprotect(call: &mut Call<'_>) -> Outcome {
-    if call.int(3) == -1 {
-        mprotect(call)
-    } else {
-        Outcome::Fail(Errno::EINVAL)
+    // All 64 bits are looked at.
+    let unknown = call.arg(2) & !(KNOWN as u64) != 0;
+    let protection = call.int(2);
+    let down = protection & libc::PROT_GROWSDOWN != 0;
+    let up = protection & libc::PROT_GROWSUP != 0;
+    if down && up {
+        return Err(Errno::EINVAL);
     }
+    let mut range = pages(call, Errno::ENOMEM)?;
+    if range.is_empty() {
+        return Ok(0);
+    }
+    if unknown || with_key {
+        return Err(Errno::EINVAL);
+    }
+    let mut space = call.process.space();
+    if down || up {
+        let first = space.mappings().iter_over(range.clone()).next();
+        let (first, _) = first.ok_or(Errno::ENOMEM)?;
+        if up && first.start > range.start {
+            return Err(Errno::ENOMEM);
+        }
+        let found = space.mappings().find(first.start);
+        let (whole, mapping) = found.ok_or(Errno::ENOMEM)?;
+        if up || !mapping.flags.contains(MapFlags::GROWSDOWN) {
+            return Err(Errno::EINVAL);
+        }
+        range.start = whole.start;
+    }
+    let rights = prot(protection);
+    if space.loses_only_execution(&range, rights) {
+        drop(space);
+        let machine = &call.process.machine;
+        // Calls of other threads go on meanwhile, also in this memory.
+        let _stopped = machine.world.stop(&call.thread.seat)?;
+        machine.take_execution(&range, rights)?;
+    } else {
+        space.protect(&range, rights)?;
+    }
+    Ok(0)
 }
 
 /// `mremap(2)`.
 pub fn mremap(call: &mut Call<'_>) -> Outcome {
+    // No flag is known among the upper ones, which are looked at as well.
+    let Ok(flags) = i32::try_from(call.arg(3)) else {
+        return Outcome::Fail(Errno::EINVAL);
+    };
     let request = Remap {
         old: call.arg(0),
         old_len: call.arg(1),
         new_len: call.arg(2),
-        flags: call.arg(3) as i32,
+        flags,
         new: call.arg(4),
     };
     call.process.space().remap(&request).into()
@@ -367,14 +381,26 @@ pub fn brk(call: &mut Call<'_>) -> Outcome {
 struct Pieces {
     reservation: Arc<Reservation>,
     physical: Vec<Range<u64>>,
-    /// What the call comes to if all goes well: ENOMEM where there were holes,
-    /// EINVAL at memory that is not the payload's.
+    /// What the call comes to if all goes well: ENOMEM where there were holes.
     end: Result<u64, Errno>,
 }
 
 impl Pieces {
     /// The mapped pieces of `range`.
     fn of(space: &AddressSpace, range: &Range<u64>) -> Result<Pieces, Errno> {
+        Pieces::of_some(space, range, |_| true)
+    }
+
+    /// Those that are the payload's own: not the data of the vDSO.
+    fn of_own(space: &AddressSpace, range: &Range<u64>) -> Result<Pieces, Errno> {
+        Pieces::of_some(space, range, |mapping| mapping.kind != Kind::Vvar)
+    }
+
+    fn of_some(
+        space: &AddressSpace,
+        range: &Range<u64>,
+        wanted: impl Fn(&Mapping) -> bool,
+    ) -> Result<Pieces, Errno> {
         let whole = space.mappings().is_fully_mapped(range.clone());
         let mut pieces = Pieces {
             reservation: Arc::clone(space.reservation()),
@@ -382,11 +408,9 @@ impl Pieces {
             end: if whole { Ok(0) } else { Err(Errno::ENOMEM) },
         };
         for (piece, mapping) in space.mappings().iter_over(range.clone()) {
-            if mapping.kind == Kind::Vvar {
-                pieces.end = Err(Errno::EINVAL);
-                break;
+            if wanted(&mapping) {
+                pieces.physical.push(space.physical_range(&piece)?);
             }
-            pieces.physical.push(space.physical_range(&piece)?);
         }
         Ok(pieces)
     }
@@ -411,7 +435,11 @@ pub fn msync(call: &mut Call<'_>) -> Outcome {
         if flags & !(both | libc::MS_INVALIDATE) != 0 || flags & both == both {
             return Err(Errno::EINVAL);
         }
-        let range = pages(call, Errno::ENOMEM)?;
+        let range = match pages(call, Errno::ENOMEM) {
+            // A length that rounds to 2^64 is none.
+            Err(Errno::ENOMEM) if call.arg(1) > PAGE.wrapping_neg() => return Ok(0),
+            range => range?,
+        };
         let pieces = Pieces::of(&call.process.space(), &range)?;
         pieces.each(|reservation, physical| reservation.sync(physical, flags))
     };
@@ -422,7 +450,21 @@ pub fn msync(call: &mut Call<'_>) -> Outcome {
 pub fn mincore(call: &mut Call<'_>) -> Outcome {
     let resident = || {
         let range = pages(call, Errno::ENOMEM)?;
-        let pieces = Pieces::of(&call.process.space(), &range)?;
+        if range.end > TASK_SIZE {
+            return Err(Errno::ENOMEM);
+        }
+        let count = (range.end - range.start) / PAGE;
+        if call.arg(2).saturating_add(count) > TASK_SIZE {
+            return Err(Errno::EFAULT);
+        }
+        let space = call.process.space();
+        let gap = space.mappings().first_gap(range.clone());
+        let mapped = range.start..gap.as_ref().map_or(range.end, |gap| gap.start);
+        let mut pieces = Pieces::of(&space, &mapped)?;
+        drop(space);
+        if gap.is_some() {
+            pieces.end = Err(Errno::ENOMEM);
+        }
         // As Linux does, a page of answers at a time: the first that cannot
         // be written ends it.
         const CHUNK: u64 = PAGE * PAGE;

@@ -5,10 +5,11 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 use super::Outcome;
 use super::call::{Call, FAULT, pointer_to};
 use super::file::{opened, relocate};
-use super::io::{Iovecs, MAX_IOV};
+use super::io::{self, Iovecs, MAX_IOV};
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::mem::guest::GuestMemory;
+use crate::sys::call::{HostArgs, own_syscall};
 use crate::task::process::Process;
 
 /// `struct msghdr`.
@@ -97,8 +98,11 @@ impl Message {
     /// The header for the host; `self` must outlive the call.
     fn host_header(&mut self, memory: &GuestMemory) -> Header {
         let mut header = self.given;
-        let name_len = (header.name_len as i32).max(0) as u64;
-        header.name = memory.host_pointer(header.name, name_len);
+        // No address is longer, whatever the payload says.
+        let name_len = header
+            .name_len
+            .min(size_of::<libc::sockaddr_storage>() as u32);
+        header.name = memory.host_pointer(header.name, name_len.into());
         header.iov = self.iov.pointer();
         if header.control_len == 0 {
             header.control = 0;
@@ -129,15 +133,74 @@ impl Message {
             .get_mut(..host.control_len as usize)
             .unwrap_or_default();
         relocate_received(fds, control)?;
-        if !control.is_empty() {
-            memory.write(self.given.control, control)?;
+        let (mut control_len, mut flags) = (host.control_len, host.flags);
+        if !control.is_empty() && memory.write(self.given.control, control).is_err() {
+            let cut;
+            (control_len, cut) = write_messages(memory, self.given.control, control)?;
+            flags |= cut;
         }
         if self.given.name != 0 {
             memory.write_value(at.wrapping_add(NAME_LEN), &host.name_len)?;
         }
-        memory.write_value(at.wrapping_add(FLAGS), &host.flags)?;
-        memory.write_value(at.wrapping_add(CONTROL_LEN), &host.control_len)
+        memory.write_value(at.wrapping_add(FLAGS), &flags)?;
+        memory.write_value(at.wrapping_add(CONTROL_LEN), &control_len)
     }
+}
+
+/// Writes control data message by message, where not all of it can be written.
+/// As on Linux that is no error: a message that does not fit into memory is
+/// left out, descriptors that cannot be told of are not kept, and the flags
+/// say so. The length written, and the flag.
+fn write_messages(memory: &GuestMemory, start: u64, control: &[u8]) -> Result<(u64, u32), Errno> {
+    let mut written = 0u64;
+    let mut flags = 0;
+    for (level, kind, bytes) in control_messages(control) {
+        let header = bytes.start - CONTROL_HEADER..bytes.start;
+        let data = control.get(bytes).unwrap_or_default();
+        let at = start.wrapping_add(written);
+        let data_at = at.wrapping_add(CONTROL_HEADER as u64);
+        let mut len = data.len();
+        if level == libc::SOL_SOCKET && kind == libc::SCM_RIGHTS {
+            let (sent, _) = data.as_chunks::<4>();
+            let places = (data_at..).step_by(4);
+            let told = sent
+                .iter()
+                .zip(places)
+                .take_while(|(fd, at)| memory.write(*at, *fd).is_ok())
+                .count();
+            for fd in sent.iter().skip(told) {
+                close(fd)?;
+                flags = libc::MSG_CTRUNC as u32;
+            }
+            len = told * 4;
+            if told == 0 {
+                continue;
+            }
+        } else if memory.write(data_at, data).is_err() {
+            len = 0;
+        }
+        let mut words = [0u8; CONTROL_HEADER];
+        words.copy_from_slice(control.get(header).unwrap_or(&[0; CONTROL_HEADER]));
+        if let Some(first) = words.first_chunk_mut::<8>() {
+            *first = ((CONTROL_HEADER + len) as u64).to_le_bytes();
+        }
+        let whole = len > 0 || data.is_empty();
+        if whole && memory.write(at, &words).is_ok() {
+            written += (CONTROL_HEADER + len).next_multiple_of(8) as u64;
+        } else if level == libc::SOL_SOCKET && kind == SCM_PIDFD {
+            data.first_chunk().map_or(Ok(()), close)?;
+        }
+    }
+    Ok((written, flags))
+}
+
+/// Closes a received descriptor that the payload is not told of.
+fn close(fd: &[u8; 4]) -> Result<(), Errno> {
+    let fd = i32::from_le_bytes(*fd);
+    if fd >= 0 {
+        own_syscall(libc::SYS_close, &HostArgs::new([fd as u64]))?;
+    }
+    Ok(())
 }
 
 /// The messages in control data: level, type, and where its bytes lie.
@@ -198,6 +261,18 @@ fn relocate_received(fds: &ReservedFds, control: &mut [u8]) -> Result<(), Errno>
         }
     }
     Ok(())
+}
+
+/// `sendto(sockfd, buf, len, flags, dest_addr, addrlen)`.
+pub fn sendto(call: &mut Call<'_>) -> Outcome {
+    let host = io::clipped(call, 1);
+    call.host(call.row.number, &host).into()
+}
+
+/// `recvfrom(sockfd, buf, len, flags, src_addr, addrlen)`.
+pub fn recvfrom(call: &mut Call<'_>) -> Outcome {
+    let host = io::clipped(call, 1);
+    call.host(call.row.number, &host).into()
 }
 
 pub fn sendmsg(call: &mut Call<'_>) -> Outcome {
@@ -312,17 +387,20 @@ fn multiple(
         host.set(2, vector.len() as u64);
     }
     let done = call.host(call.row.number, &host)?;
-    let addresses = addresses(call.arg(1));
-    for ((message, entry), at) in messages
-        .iter_mut()
-        .zip(&vector)
-        .zip(addresses)
-        .take(done as usize)
-    {
-        memory.write_value(at.wrapping_add(LEN), &entry.len)?;
-        finish(message, at, &entry.header)?;
+    let mut told = 0;
+    let entries = messages.iter_mut().zip(&vector);
+    for ((message, entry), at) in entries.zip(addresses(call.arg(1))).take(done as usize) {
+        let mut tell = || {
+            finish(message, at, &entry.header)?;
+            memory.write_value(at.wrapping_add(LEN), &entry.len)
+        };
+        match tell() {
+            Ok(()) => told += 1,
+            Err(errno) if told == 0 => return Err(errno),
+            Err(_) => break,
+        }
     }
-    Ok(done)
+    Ok(told)
 }
 
 #[cfg(test)]

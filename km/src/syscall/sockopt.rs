@@ -4,6 +4,7 @@ use super::Outcome;
 use super::call::{Call, FAULT, pointer_to};
 use super::file::relocate;
 use crate::errno::Errno;
+use crate::sys::call::{HostArgs, own_syscall};
 
 /// Levels whose options are known: those of others could hold pointers.
 const LEVELS: &[i32] = &[
@@ -66,11 +67,25 @@ fn get_holds_pointers(level: i32, option: i32) -> bool {
     }
 }
 
+/// The row's call with an option the host cannot get at: it finds what is
+/// wrong with the descriptor, the level or the length. Where nothing is, the
+/// option is one that km does not know.
+fn unread(call: &mut Call<'_>) -> Result<u64, Errno> {
+    let mut host = call.translate();
+    host.set(3, FAULT);
+    let result = call.host(call.row.number, &host);
+    let there = call.memory().read_value::<u8>(call.arg(3)).is_ok();
+    match result {
+        Err(Errno::EFAULT) if there => Err(Errno::ENOPROTOOPT),
+        result => result,
+    }
+}
+
 /// `setsockopt(sockfd, level, optname, optval, optlen)`.
 pub fn setsockopt(call: &mut Call<'_>) -> Outcome {
     let (level, option) = (call.int(1), call.int(2));
     if set_holds_pointers(level, option) {
-        return Outcome::Fail(Errno::ENOPROTOOPT);
+        return unread(call).into();
     }
     let mut host = call.translate();
     let len = call.int(4).max(0) as u64;
@@ -100,7 +115,7 @@ fn filter(call: &Call<'_>, program: &mut [u64; 2]) -> u64 {
 pub fn getsockopt(call: &mut Call<'_>) -> Outcome {
     let (level, option) = (call.int(1), call.int(2));
     if get_holds_pointers(level, option) {
-        return Outcome::Fail(Errno::ENOPROTOOPT);
+        return unread(call).into();
     }
     if (level, option) == (libc::SOL_SOCKET, SO_PEERPIDFD) {
         return peer_pidfd(call).into();
@@ -112,22 +127,30 @@ pub fn getsockopt(call: &mut Call<'_>) -> Outcome {
 }
 
 /// `SO_PEERPIDFD` makes a descriptor: into the monitor's memory first, so that
-/// it can be moved out of the monitor's range.
+/// it can be moved out of the monitor's range. Linux makes it whatever the
+/// length, and tells as much of its number as there is room for.
 fn peer_pidfd(call: &mut Call<'_>) -> Result<u64, Errno> {
+    const WHOLE: i32 = size_of::<i32>() as i32;
     let memory = &call.process.memory;
-    let mut len = [memory.read_value::<i32>(call.arg(4))?];
+    let room = memory.read_value::<i32>(call.arg(4))?.min(WHOLE);
+    let mut len = [if room < 0 { room } else { WHOLE }];
     let mut fd = [-1i32];
     let mut host = call.translate();
     host.set(3, pointer_to(&mut fd));
     host.set(4, pointer_to(&mut len));
-    if len < [size_of::<i32>() as i32] {
-        return Err(Errno::EINVAL);
-    }
     let value = call.host(call.row.number, &host)?;
-    let ([fd], [len]) = (fd, len);
-    let fd = relocate(&call.process.fds, fd as u64)? as i32;
-    memory.write_value(call.arg(3), &fd)?;
-    memory.write_value(call.arg(4), &len)?;
+    let [fd] = fd;
+    let fd = relocate(&call.process.fds, fd as u64)?;
+    let number = (fd as i32).to_le_bytes();
+    let told = number.get(..room.max(0) as usize).unwrap_or(&number);
+    let write = || {
+        memory.write(call.arg(3), told)?;
+        memory.write_value(call.arg(4), &room)
+    };
+    if let Err(errno) = write() {
+        own_syscall(libc::SYS_close, &HostArgs::new([fd]))?;
+        return Err(errno);
+    }
     Ok(value)
 }
 

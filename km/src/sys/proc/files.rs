@@ -138,6 +138,8 @@ pub struct FileStatus {
     pub inode: u64,
     /// Open for writing.
     pub writable: bool,
+    /// Opened by `O_PATH`.
+    pub path_only: bool,
 }
 
 impl FileStatus {
@@ -168,6 +170,7 @@ pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
         device: status.st_dev,
         inode: status.st_ino,
         writable: mode & libc::O_ACCMODE != libc::O_RDONLY,
+        path_only: mode & libc::O_PATH != 0,
     })
 }
 

@@ -69,7 +69,17 @@ fn advise(call: &Call<'_>) -> Result<u64, Errno> {
     let mut space = call.process.space();
     let change = match advice {
         Advice::Pass | Advice::Work => {
-            let pieces = Pieces::of(&space, &range)?;
+            let special = |mapping: &Mapping| mapping.kind == Kind::Vvar;
+            let vvar = space
+                .mappings()
+                .iter_over(range.clone())
+                .find(|(_, mapping)| special(mapping))
+                .map(|(vvar, _)| vvar.start);
+            let end = vvar.unwrap_or(range.end);
+            let mut pieces = Pieces::of(&space, &(range.start..end))?;
+            if vvar.is_some() {
+                pieces.end = Err(Errno::EINVAL);
+            }
             let held = matches!(advice, Advice::Pass).then_some(space);
             let done = pieces.each(|reservation, physical| reservation.advise(physical, number));
             drop(held);

@@ -90,7 +90,7 @@ fn lock(call: &Call<'_>, flags: u32) -> Result<u64, Errno> {
     // As Linux does, up to the first hole, and nothing is made present then.
     let gap = space.mappings().first_gap(range.clone());
     let range = range.start..gap.as_ref().map_or(range.end, |gap| gap.start);
-    Pieces::of(&space, &range)?.each(|reservation, piece| reservation.lock(piece, ON_FAULT))?;
+    Pieces::of_own(&space, &range)?.each(|reservation, piece| reservation.lock(piece, ON_FAULT))?;
     space.update_mappings(&range, |mapping| mapping.flags |= MapFlags::LOCKED);
     if gap.is_some() {
         return Err(Errno::ENOMEM);
@@ -108,7 +108,7 @@ pub fn munlock(call: &mut Call<'_>) -> Outcome {
     let unlock = || {
         let range = unaligned_pages(call)?;
         let mut space = call.process.space();
-        let pieces = Pieces::of(&space, &range)?;
+        let pieces = Pieces::of_own(&space, &range)?;
         let done = pieces.each(|reservation, piece| reservation.unlock(piece));
         space.update_mappings(&range, |mapping| mapping.flags -= MapFlags::LOCKED);
         done
@@ -116,17 +116,13 @@ pub fn munlock(call: &mut Call<'_>) -> Outcome {
     unlock().into()
 }
 
-/// The locking calls round to pages themselves.
+/// The locking calls round to pages themselves, and do not mind if that goes
+/// beyond 2^64.
 fn unaligned_pages(call: &Call<'_>) -> Result<Range<u64>, Errno> {
-    let (start, len) = (call.arg(0), call.arg(1));
-    let end = start
-        .checked_add(len)
-        .and_then(|end| end.checked_next_multiple_of(PAGE));
-    match end {
-        Some(end) if end <= TASK_SIZE => Ok(start & !(PAGE - 1)..end),
-        Some(_) => Err(Errno::ENOMEM),
-        None => Err(Errno::EINVAL),
-    }
+    let (start, offset) = (call.arg(0) & !(PAGE - 1), call.arg(0) % PAGE);
+    let len = call.arg(1).wrapping_add(offset).wrapping_add(PAGE - 1) & !(PAGE - 1);
+    let end = start.checked_add(len).ok_or(Errno::EINVAL)?;
+    Ok(start..end)
 }
 
 /// `mlockall(2)`: the payload's memory, not the monitor's.

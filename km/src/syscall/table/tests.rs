@@ -122,6 +122,7 @@ fn length_of(arg: &Arg) -> Option<u8> {
     match arg.kind {
         Kind::BufIn(index)
         | Kind::BufOut(index)
+        | Kind::BufPart(index)
         | Kind::ArrayIn(_, index)
         | Kind::ArrayOut(_, index)
         | Kind::ArrayInOut(_, index)

@@ -34,7 +34,7 @@ impl Printer<'_> {
                 let len = self.count(len);
                 self.input(at, || value::bytes(self.memory, at, len, value::quoted))
             }
-            Kind::BufOut(len) => {
+            Kind::BufOut(len) | Kind::BufPart(len) => {
                 let room = self.count(len);
                 self.output(at, |got| {
                     value::bytes(self.memory, at, got.min(room), value::quoted)

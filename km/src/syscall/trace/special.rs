@@ -171,7 +171,7 @@ impl Printer<'_> {
     }
 
     fn is_buffer(&self, index: usize) -> bool {
-        matches!(self.kind(index), Some(Kind::BufOut(_)))
+        matches!(self.kind(index), Some(Kind::BufOut(_) | Kind::BufPart(_)))
     }
 
     /// A set of processors.
