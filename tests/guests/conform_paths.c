@@ -2,6 +2,7 @@
 // Raw calls: the C library makes no difference.
 // km-test: links=static-musl
 #include "conform.h"
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/time.h>
@@ -126,8 +127,11 @@ int main(void)
         unsigned long with_flag[3] = {1UL << bit, 0, 0}, with_resolve[3] = {0, 0, 1UL << bit}, with_mode[3] = {O_CREAT, 1UL << bit, 0};
         made();
         probe("openat2 flags", text, NEWFD, SYS_openat2, dir, (long)"file", (long)with_flag, 24);
-        probe("openat2 resolve", text, NEWFD, SYS_openat2, dir, (long)"file", (long)with_resolve, 24);
-        probe("openat2 resolve of a link", text, NEWFD, SYS_openat2, dir, (long)"link", (long)with_resolve, 24);
+        // What is in the cache is the host's affair.
+        if (with_resolve[2] != RESOLVE_CACHED) {
+            probe("openat2 resolve", text, NEWFD, SYS_openat2, dir, (long)"file", (long)with_resolve, 24);
+            probe("openat2 resolve of a link", text, NEWFD, SYS_openat2, dir, (long)"link", (long)with_resolve, 24);
+        }
         probe("openat2 mode", text, NEWFD, SYS_openat2, dir, (long)"new", (long)with_mode, 24);
         unsigned long longer[8] = {0, 0, 0, 1UL << bit, 0, 0, 0, 0};
         probe("openat2 longer", text, NEWFD, SYS_openat2, dir, (long)"file", (long)longer, 64);

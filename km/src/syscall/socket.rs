@@ -44,6 +44,12 @@ const LEN: u64 = 56;
 
 /// More control data than any host takes (`net.core.optmem_max`).
 const MAX_CONTROL: u64 = 1 << 20;
+/// More than any message brings: most have descriptors, up to `SCM_MAX_FD`
+/// (253), or a few numbers.
+const MAX_RECEIVED: u64 = 64 << 10;
+/// Control data for all messages of a call. As its caller has to expect, what
+/// is beyond is left to another call.
+const ALL_CONTROL: u64 = 4 << 20;
 
 /// `struct cmsghdr`: length (with this header), level, type.
 const CONTROL_HEADER: usize = 16;
@@ -85,7 +91,7 @@ impl Message {
     fn to_receive(memory: &GuestMemory, given: Header) -> Message {
         let room = match given.control {
             0 => 0,
-            _ => given.control_len.min(MAX_CONTROL) as usize,
+            _ => given.control_len.min(MAX_RECEIVED) as usize,
         };
         let iov = Iovecs::copy_in(memory, given.iov, given.iov_len);
         Message {
@@ -355,14 +361,18 @@ fn addresses(start: u64) -> impl Iterator<Item = u64> {
         .map(move |offset| start.wrapping_add(offset))
 }
 
-/// The headers of the array in argument 1, with their addresses, up to the
-/// first that cannot be read.
+/// The headers of the array in argument 1, with their addresses: as many as
+/// there is room for, up to the first that cannot be read.
 fn vector<'a>(call: &Call<'a>) -> impl Iterator<Item = (u64, Header)> + use<'a> {
     let memory = &call.process.memory;
     let count = u64::from(call.arg(2) as u32).min(MAX_IOV) as usize;
-    addresses(call.arg(1))
-        .take(count)
-        .map_while(|at| Some((at, memory.read_value::<Header>(at).ok()?)))
+    let mut control = 0;
+    addresses(call.arg(1)).take(count).map_while(move |at| {
+        let header = memory.read_value::<Header>(at).ok()?;
+        let fits = control < ALL_CONTROL;
+        control += header.control_len.min(MAX_CONTROL);
+        fits.then_some((at, header))
+    })
 }
 
 /// The row's call for these messages; `finish` for each that was done.
