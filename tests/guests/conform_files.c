@@ -156,7 +156,7 @@ static void pieces(void)
         {"syncfs", SYS_syncfs, DONE, {{DESC, wrong_fds[4].fd, 0}}, NULL},
         {"flock", SYS_flock, DONE, {{DESC, file, 0}, {WORD, LOCK_EX, 40}}, unlocked},
         {"fstat", SYS_fstat, DONE, {{DESC, file, 0}, {OUT, (long)buf, 64}}, NULL},
-        {"fchmod", SYS_fchmod, DONE, {{DESC, file, 0}, {BITS, 0600, 0}}, NULL},
+        {"fchmod", SYS_fchmod, DONE, {{DESC, file, 0}, {BITS, 0666, 0}}, NULL}, // as /dev/null has it
         {"fchown", SYS_fchown, DONE, {{DESC, file, 0}, {KEEP, -1, 0}, {KEEP, -1, 0}}, NULL},
         {"fchdir", SYS_fchdir, DONE, {{DESC, dir, 0}}, NULL},
         {"getdents64", SYS_getdents64, NUMBER, {{DESC, dir, 0}, {OUT, (long)rooms[5].data, 512}, {COUNT32, 512, 0}}, content},
