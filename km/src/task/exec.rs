@@ -89,7 +89,8 @@ pub fn inherited(args: &[OsString]) -> Option<Result<RunConfig, Errno>> {
 
 fn take_over(number: i32) -> Result<RunConfig, Errno> {
     let memory = proc::take_inherited(number)?;
-    let bytes = proc::sealed_content(memory)?;
+    let bytes = proc::sealed_content(memory.as_fd())?;
+    drop(memory);
     let handover: Handover = postcard::from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
     let fds = ReservedFds::inherited(handover.reserved);
     let take = |fd| {
@@ -304,10 +305,20 @@ fn prepare(
         seccomp: thread.seccomp.mode(),
     };
     let bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
-    let handover = process
-        .fds
-        .adopt(|| proc::sealed_file(c"km-execve", &bytes))?;
+    let handover = hand_over(&process.fds, &bytes)?;
     Ok(Prepared { handover, way })
+}
+
+/// A file with `bytes` for the next monitor.
+fn hand_over(fds: &ReservedFds, bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = fds.adopt(|| proc::sealed_file(c"km-execve", bytes))?;
+    // Before it was moved, another thread could put one of its own in its
+    // place: the next monitor would believe it.
+    if proc::is_sealed_file(file.as_fd(), bytes) {
+        Ok(file)
+    } else {
+        Err(Errno::EBUSY)
+    }
 }
 
 /// What strings and pointers may still take (`bprm_stack_limits()` and
