@@ -6,7 +6,7 @@ mod limit;
 use std::io;
 
 pub use files::*;
-pub use limit::{open_file_limit, set_open_file_limit, with_open_file_limit};
+pub use limit::{OPEN_FILES, PayloadLimits, with_open_file_limit};
 
 /// A value of the auxiliary vector the kernel gave the monitor; 0 without it.
 pub fn auxv(kind: u64) -> u64 {

@@ -97,8 +97,8 @@ impl AddressLimits {
     }
 
     /// Follows the host's soft limit on open files.
-    fn follow_open_files(&self, host: Limit) {
-        self.lock().open_files.soft = host.soft;
+    fn follow_open_files(&self, soft: u64) {
+        self.lock().open_files.soft = soft;
     }
 
     /// Puts the limit on open files back, which the host did not take.
@@ -235,19 +235,29 @@ fn limit_files_of(call: &mut Call<'_>, pid: i32) -> Result<u64, Errno> {
 fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
     let limits = &call.process.limits;
     if let Kept::OpenFiles = resource {
-        // Another process may have set it.
-        limits.follow_open_files(of_host(SELF, libc::RLIMIT_NOFILE)?);
+        return change_open_files(limits, new);
     }
     let old = limits.exchange(resource, new)?;
-    if let (Kept::OpenFiles, Some(new)) = (resource, new)
-        && let Err(error) = proc::set_open_file_limit(new.soft, new.hard)
-    {
-        limits.restore_open_files(old);
-        return Err(error.into());
-    }
     if new.is_some() {
         let tell = || call.process.space().set_limits(limits.in_bytes());
         call.process.apart(&call.thread.seat, tell);
+    }
+    Ok(old)
+}
+
+/// Sets the limit on open files if `new` is given, the host's as well; the old
+/// one.
+fn change_open_files(limits: &AddressLimits, new: Option<Limit>) -> Result<Limit, Errno> {
+    // Another thread may have the host's raised.
+    let host = proc::OPEN_FILES.settled();
+    // Another process may have set it.
+    limits.follow_open_files(host.get()?.soft);
+    let old = limits.exchange(Kept::OpenFiles, new)?;
+    if let Some(new) = new
+        && let Err(error) = host.set_soft(new.soft, new.hard)
+    {
+        limits.restore_open_files(old);
+        return Err(error.into());
     }
     Ok(old)
 }
