@@ -2,7 +2,7 @@
 #include "tasks.h"
 #include <stdatomic.h>
 
-enum { FILES = 100, MILLISECONDS = 120 };
+enum { FILES = 100, BYTES = 64, MILLISECONDS = 120 };
 static atomic_int stop;
 
 static void *opens(void *path)
@@ -25,7 +25,9 @@ static long now(void)
 static int is_wrong(void)
 {
     struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur != FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur != FILES)
+        return 1;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != BYTES;
 }
 
 static int is_wrong_in_child(void)
@@ -45,18 +47,28 @@ static int ever(int (*wrong)(void))
     return found;
 }
 
+static struct rlimit set(int resource, rlim_t soft)
+{
+    struct rlimit limit, old;
+    NEED(getrlimit(resource, &old));
+    limit = old;
+    limit.rlim_cur = soft;
+    NEED(setrlimit(resource, &limit));
+    return old;
+}
+
 int main(void)
 {
-    struct rlimit limit;
     tasks_begin();
-    NEED(getrlimit(RLIMIT_NOFILE, &limit));
-    limit.rlim_cur = FILES;
-    NEED(setrlimit(RLIMIT_NOFILE, &limit));
+    set(RLIMIT_NOFILE, FILES);
+    struct rlimit file_size = set(RLIMIT_FSIZE, BYTES);
     pthread_t openers[] = {thread(opens, "/dev/null"), thread(opens, "/proc/self/status")};
-    EQ("while a thread opens files", ever(is_wrong), 0);
-    EQ("in children made meanwhile", ever(is_wrong_in_child), 0);
+    int here = ever(is_wrong), in_child = ever(is_wrong_in_child);
     stop = 1;
     join(openers[0]);
     join(openers[1]);
+    NEED(setrlimit(RLIMIT_FSIZE, &file_size));
+    EQ("while threads open files", here, 0);
+    EQ("in children made meanwhile", in_child, 0);
     return check_done();
 }

@@ -182,7 +182,7 @@ fn data_after(result: Result<u64, Errno>, data: &[u32; 6]) -> [u32; 6] {
 
 pub fn getrlimit(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(0)) else {
-        return call.forward().into();
+        return of_the_host(call, call.int(0));
     };
     change(call, resource, None)
         .and_then(|old| call.memory().write_value(call.arg(1), &old))
@@ -192,7 +192,7 @@ pub fn getrlimit(call: &mut Call<'_>) -> Outcome {
 
 pub fn setrlimit(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(0)) else {
-        return call.forward().into();
+        return of_the_host(call, call.int(0));
     };
     call.memory()
         .read_value::<Limit>(call.arg(1))
@@ -207,7 +207,7 @@ pub fn setrlimit(call: &mut Call<'_>) -> Outcome {
 /// set from here.
 pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(1)) else {
-        return call.forward().into();
+        return of_the_host(call, call.int(1));
     };
     let pid = call.int(0);
     if pid != 0 && pid as u32 != std::process::id() {
@@ -218,6 +218,17 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
         };
     }
     own_limit(call, resource).into()
+}
+
+/// The call for a limit that is not kept here.
+fn of_the_host(call: &mut Call<'_>, resource: i32) -> Outcome {
+    if resource as u32 != libc::RLIMIT_FSIZE {
+        return call.forward().into();
+    }
+    // Another thread may have it raised. With its lock held, this is no host
+    // call of the payload's.
+    let _settled = proc::FILE_SIZE.settled();
+    own_syscall(call.row.number.into(), &call.translate()).into()
 }
 
 /// Sets the limit on open files of another process: the soft one. The hard

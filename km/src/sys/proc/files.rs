@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::errno::Errno;
+use crate::sys::proc::write_all;
 
 /// Duplicates `fd` to the lowest free number of at least `lowest`,
 /// close-on-exec.
@@ -263,7 +264,7 @@ fn open_path(path: &str, flags: i32) -> io::Result<OwnedFd> {
 ///
 /// From `memfd_create(2)` and `write(2)`.
 pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, Errno> {
-    use std::io::{Seek, Write};
+    use std::io::Seek;
     // SAFETY: `name` is NUL-terminated.
     let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
     if fd < 0 {
@@ -271,7 +272,7 @@ pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, E
     }
     // SAFETY: the descriptor is new and nothing else owns it.
     let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    file.write_all(content)?;
+    write_all(&file, content)?;
     file.rewind()?;
     Ok(file.into())
 }

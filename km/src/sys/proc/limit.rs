@@ -27,6 +27,9 @@ pub struct Raisable {
 
 /// The limit on open files.
 pub static OPEN_FILES: Raisable = Raisable::new(libc::RLIMIT_NOFILE);
+/// The limit on the size of files. It may be raised by who has the other
+/// raised, not the other way round.
+pub static FILE_SIZE: Raisable = Raisable::new(libc::RLIMIT_FSIZE);
 
 /// Such a limit while it is what the payload set.
 #[derive(Debug)]
@@ -121,10 +124,32 @@ pub fn with_open_file_limit<T>(soft: u64, work: impl FnOnce() -> io::Result<T>) 
     result
 }
 
+/// Runs `work` while the limit on the size of files is as high as it can be.
+///
+/// # Errors
+///
+/// From `setrlimit(2)`, or of `work`.
+pub fn without_file_size_limit<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    const NONE: Limit = Limit {
+        soft: libc::RLIM_INFINITY,
+        hard: libc::RLIM_INFINITY,
+    };
+    let limit = FILE_SIZE.settled();
+    let before = limit.get()?;
+    let highest = Limit {
+        soft: before.hard,
+        ..before
+    };
+    limit.set(NONE).or_else(|_| limit.set(highest))?;
+    let result = work();
+    limit.set(before)?;
+    result
+}
+
 /// The raisable limits as the payload set them, for a process made by `vfork`,
 /// which gets what they are at that moment, and nobody else after it.
 #[derive(Debug)]
-pub struct PayloadLimits([(&'static Raisable, Limit); 1]);
+pub struct PayloadLimits([(&'static Raisable, Limit); 2]);
 
 impl PayloadLimits {
     /// Those of the calling process.
@@ -133,7 +158,10 @@ impl PayloadLimits {
     ///
     /// From `getrlimit(2)`.
     pub fn now() -> io::Result<PayloadLimits> {
-        Ok(PayloadLimits([OPEN_FILES.with_value()?]))
+        Ok(PayloadLimits([
+            OPEN_FILES.with_value()?,
+            FILE_SIZE.with_value()?,
+        ]))
     }
 
     /// Makes them those of the calling process, the new one.
