@@ -37,7 +37,7 @@ impl ReservedFds {
     ///
     /// From `getrlimit`.
     pub fn choose() -> io::Result<ReservedFds> {
-        let limit = proc::open_file_limit()?;
+        let limit = proc::OPEN_FILES.settled().get()?;
         let top = limit.hard.min(HIGHEST_BASE + RESERVED);
         let size = RESERVED.min(top / 4);
         let base = limit.soft.min(top - size);

@@ -74,7 +74,20 @@ impl Output {
     /// Writes `text`, in one piece where the file allows. A log that cannot
     /// be written is no reason to disturb the payload.
     pub fn write(&self, text: &str) {
-        let _ = (&*self.0).write_all(text.as_bytes());
+        self.finish(self.begin(text));
+    }
+
+    /// Writes as much of `text` as the payload's limit on the size of files
+    /// allows; the rest, for [`finish`](Self::finish).
+    pub fn begin<'a>(&self, text: &'a str) -> &'a [u8] {
+        proc::write_within_limit(&self.0, text.as_bytes()).unwrap_or_default()
+    }
+
+    /// Writes the rest. That is not to a file that keeps one waiting.
+    pub fn finish(&self, rest: &[u8]) {
+        if !rest.is_empty() {
+            let _ = proc::write_beyond_limit(&self.0, rest);
+        }
     }
 }
 

@@ -77,6 +77,8 @@ static void addresses(void)
     ERR("an odd address", (long)shmat(id, room + 5, SHM_REMAP), EINVAL);
     ERR("none to replace", (long)shmat(id, NULL, SHM_REMAP), EINVAL);
     ERR("too high", (long)shmat(id, (void *)0x7ffffffff000, 0), ENOMEM);
+    ERR("beyond all addresses", (long)shmat(id, (void *)-PAGE, 0), EINVAL);
+    ERR("to replace what is there", (long)shmat(id, (void *)-PAGE, SHM_REMAP), ENOMEM);
     shared = shmat(id, room + PAGE + 5, SHM_REMAP | SHM_RND);
     CHECK("replaces", shared == room + PAGE);
     EQ("what was written", shared[PAGE], 9);

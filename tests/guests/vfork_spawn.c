@@ -69,6 +69,30 @@ static void vforks(void)
     EQ("ten times", bad, 0);
 }
 
+// As many strings as Linux lets a program have.
+static void many_strings(void)
+{
+    enum { COUNT = 600000 };
+    static char *argv[COUNT + 1] = {"x", "exit", "9"};
+    struct rlimit stack;
+    NEED(getrlimit(RLIMIT_STACK, &stack));
+    if (stack.rlim_max < 24UL << 20) {
+        SKIP("many strings", "a small limit on the stack");
+        return;
+    }
+    for (int i = 3; i < COUNT; i++)
+        argv[i] = "";
+    fflush(stdout);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        stack.rlim_cur = 24UL << 20;
+        setrlimit(RLIMIT_STACK, &stack);
+        execv(self, argv);
+        _exit(99);
+    }
+    EQ("many strings", end_of(pid), 9);
+}
+
 static int cloned(void *arg)
 {
     *(int *)arg += 30;
@@ -195,6 +219,7 @@ int main(int argc, char **argv)
     tasks_begin();
     NEED(readlink("/proc/self/exe", self, sizeof self - 1));
     vforks();
+    many_strings();
     clones();
     spawns();
     pthread_t t[3];

@@ -282,6 +282,16 @@ const CHECKS: &[(&str, Check)] = &[
         check!(outcome, is_complete && numbers.is_sorted() && is_named)
     }),
     ("command-line-in-proc-is-the-payloads", command_line_in_proc),
+    ("strace-writes-beyond-the-payload-s-limit", |km| {
+        let script = "ulimit -S -f 0; umask 077; exit 7";
+        let outcome = km.run(&["--strace", "-o", "out", "/bin/sh", "-c", script]);
+        let traced = |text: &Content| match text {
+            Content::Bytes(text) => String::from_utf8_lossy(text).contains("umask(077)"),
+            _ => false,
+        };
+        let is_traced = file(&outcome, "out").is_some_and(traced);
+        check!(outcome, outcome.end == End::Exit(7) && is_traced)
+    }),
     ("a-full-pipe-of-strace-stops-no-other", full_pipe_of_strace),
 ];
 

@@ -170,26 +170,41 @@ impl GuestMemory {
     /// none in `max + 1` bytes.
     pub fn read_string(&self, address: u64, max: usize) -> Result<Vec<u8>, Errno> {
         let mut string = Vec::new();
+        self.append_string(address, max, &mut string)?;
+        Ok(string)
+    }
+
+    /// As [`read_string`](Self::read_string), behind what is in `to`; the
+    /// string's length.
+    ///
+    /// # Errors
+    ///
+    /// As there; a part of the string is in `to` then.
+    pub fn append_string(
+        &self,
+        address: u64,
+        max: usize,
+        to: &mut Vec<u8>,
+    ) -> Result<usize, Errno> {
+        let mut len = 0;
         let mut chunk = [0u8; 256];
         loop {
-            let at = address
-                .checked_add(string.len() as u64)
-                .ok_or(Errno::EFAULT)?;
+            let at = address.checked_add(len as u64).ok_or(Errno::EFAULT)?;
             // Not over a page's end, so that only pages with string are read.
             let to_page_end = (PAGE - at % PAGE) as usize;
-            let wanted = chunk.len().min(to_page_end).min(max + 1 - string.len());
+            let wanted = chunk.len().min(to_page_end).min(max + 1 - len);
             let Some(piece) = chunk.get_mut(..wanted) else {
                 return Err(Errno::EFAULT);
             };
             self.read(at, piece)?;
-            match piece.iter().position(|byte| *byte == 0) {
-                Some(end) => {
-                    string.extend(piece.iter().take(end));
-                    return Ok(string);
-                }
-                None => string.extend_from_slice(piece),
+            let end = piece.iter().position(|byte| *byte == 0);
+            let text = piece.get(..end.unwrap_or(wanted)).unwrap_or(piece);
+            to.extend_from_slice(text);
+            len += text.len();
+            if end.is_some() {
+                return Ok(len);
             }
-            if string.len() > max {
+            if len > max {
                 return Err(Errno::ENAMETOOLONG);
             }
         }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::mem::layout::PAGE;
 use crate::mem::mapping::{Kind, Prot};
 use crate::seccomp::{Mode, Seccomp};
+use crate::sys::proc;
 use crate::syscall::limits::Limit;
 use crate::task::process::Process;
 
@@ -165,6 +166,12 @@ pub fn replace_in_stat(host: &str, values: &[(usize, u64)]) -> String {
 /// `limits`.
 pub fn limits(process: &Process, host: &str) -> String {
     let limits = process.limits.all();
+    // Another thread may have the host's raised.
+    let file_size = proc::FILE_SIZE.settled().get().ok();
+    let file_size = file_size.map(|limit| {
+        let (soft, hard) = (limit.soft, limit.hard);
+        ("Max file size", Limit { soft, hard })
+    });
     let line = |line: &str| {
         let kept = [
             ("Max data size", limits.data),
@@ -172,7 +179,11 @@ pub fn limits(process: &Process, host: &str) -> String {
             ("Max open files", limits.open_files),
             ("Max address space", limits.address_space),
         ];
-        match kept.iter().find(|(name, _)| line.starts_with(name)) {
+        match kept
+            .iter()
+            .chain(&file_size)
+            .find(|(name, _)| line.starts_with(name))
+        {
             Some((name, limit)) => limit_line(name, *limit, line),
             None => format!("{line}\n"),
         }

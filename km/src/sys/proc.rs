@@ -2,11 +2,13 @@
 
 mod files;
 mod limit;
+mod write;
 
 use std::io;
 
 pub use files::*;
-pub use limit::{open_file_limit, set_open_file_limit, with_open_file_limit};
+pub use limit::{FILE_SIZE, OPEN_FILES, PayloadLimits, with_open_file_limit};
+pub use write::{write_all, write_beyond_limit, write_within_limit};
 
 /// A value of the auxiliary vector the kernel gave the monitor; 0 without it.
 pub fn auxv(kind: u64) -> u64 {

@@ -297,19 +297,92 @@ pub fn set_every(mask: u64) {
 
 /// Sets the calling thread's mask if `new` is given; the old one.
 fn exchange_mask(new: Option<u64>) -> u64 {
+    change_mask(libc::SIG_SETMASK, new)
+}
+
+/// As `rt_sigprocmask(2)`, for the calling thread; the old mask.
+fn change_mask(how: i32, new: Option<u64>) -> u64 {
     let mut old = 0u64;
     // SAFETY: the new mask is eight bytes or none, and `old` is valid for
     // writes of as many.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
+            how,
             new.as_ref().map_or(ptr::null(), ptr::from_ref),
             &raw mut old,
             SET,
         )
     };
     old
+}
+
+/// A signal that the monitor may draw on the calling thread by what it does
+/// itself, and the payload is not to get: blocked while this lives.
+#[derive(Debug)]
+pub struct Held {
+    bit: u64,
+    /// The mask before.
+    before: u64,
+    /// One for the payload is there already.
+    was_pending: bool,
+}
+
+impl Held {
+    pub fn new(signal: i32) -> Held {
+        let bit = 1 << (signal - 1);
+        let before = change_mask(libc::SIG_BLOCK, Some(bit));
+        Held {
+            bit,
+            before,
+            // What was not blocked has come.
+            was_pending: before & bit != 0 && pending() & bit != 0,
+        }
+    }
+
+    /// Takes back the one that was drawn. The payload's own stays: a thread
+    /// has no two of a kind.
+    pub fn forget(&self) {
+        if self.was_pending {
+            return;
+        }
+        let at_once = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the set is eight bytes, nothing is written, and the time is
+        // valid for reads.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const self.bit,
+                ptr::null::<u8>(),
+                &raw const at_once,
+                SET,
+            )
+        };
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.before & self.bit != 0 {
+            return;
+        }
+        let now = change_mask(libc::SIG_UNBLOCK, Some(self.bit));
+        if now != self.before | self.bit {
+            // A signal was noted, and all that follow are blocked.
+            change_mask(libc::SIG_BLOCK, Some(self.bit));
+        }
+    }
+}
+
+/// Signals that wait for the calling thread or for any of its process.
+fn pending() -> u64 {
+    let mut set = 0u64;
+    // SAFETY: `set` is valid for writes of eight bytes.
+    unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut set, SET) };
+    set
 }
 
 /// What a kick carries, so that it is not taken for a signal of the

@@ -83,7 +83,8 @@ impl Payload {
         };
         let line = whose + text;
         let world = &self.process.machine.world;
-        world.host_call(&self.thread.seat, || output.write(&line));
+        let rest = world.host_call(&self.thread.seat, || output.begin(&line));
+        output.finish(rest);
     }
 
     fn count(&self, kind: ExitKind) {

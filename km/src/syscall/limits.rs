@@ -97,8 +97,8 @@ impl AddressLimits {
     }
 
     /// Follows the host's soft limit on open files.
-    fn follow_open_files(&self, host: Limit) {
-        self.lock().open_files.soft = host.soft;
+    fn follow_open_files(&self, soft: u64) {
+        self.lock().open_files.soft = soft;
     }
 
     /// Puts the limit on open files back, which the host did not take.
@@ -182,7 +182,7 @@ fn data_after(result: Result<u64, Errno>, data: &[u32; 6]) -> [u32; 6] {
 
 pub fn getrlimit(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(0)) else {
-        return call.forward().into();
+        return of_the_host(call, call.int(0));
     };
     change(call, resource, None)
         .and_then(|old| call.memory().write_value(call.arg(1), &old))
@@ -192,7 +192,7 @@ pub fn getrlimit(call: &mut Call<'_>) -> Outcome {
 
 pub fn setrlimit(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(0)) else {
-        return call.forward().into();
+        return of_the_host(call, call.int(0));
     };
     call.memory()
         .read_value::<Limit>(call.arg(1))
@@ -207,7 +207,7 @@ pub fn setrlimit(call: &mut Call<'_>) -> Outcome {
 /// set from here.
 pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
     let Some(resource) = kept(call.int(1)) else {
-        return call.forward().into();
+        return of_the_host(call, call.int(1));
     };
     let pid = call.int(0);
     if pid != 0 && pid as u32 != std::process::id() {
@@ -218,6 +218,17 @@ pub fn prlimit64(call: &mut Call<'_>) -> Outcome {
         };
     }
     own_limit(call, resource).into()
+}
+
+/// The call for a limit that is not kept here.
+fn of_the_host(call: &mut Call<'_>, resource: i32) -> Outcome {
+    if resource as u32 != libc::RLIMIT_FSIZE {
+        return call.forward().into();
+    }
+    // Another thread may have it raised. With its lock held, this is no host
+    // call of the payload's.
+    let _settled = proc::FILE_SIZE.settled();
+    own_syscall(call.row.number.into(), &call.translate()).into()
 }
 
 /// Sets the limit on open files of another process: the soft one. The hard
@@ -235,19 +246,29 @@ fn limit_files_of(call: &mut Call<'_>, pid: i32) -> Result<u64, Errno> {
 fn change(call: &Call<'_>, resource: Kept, new: Option<Limit>) -> Result<Limit, Errno> {
     let limits = &call.process.limits;
     if let Kept::OpenFiles = resource {
-        // Another process may have set it.
-        limits.follow_open_files(of_host(SELF, libc::RLIMIT_NOFILE)?);
+        return change_open_files(limits, new);
     }
     let old = limits.exchange(resource, new)?;
-    if let (Kept::OpenFiles, Some(new)) = (resource, new)
-        && let Err(error) = proc::set_open_file_limit(new.soft, new.hard)
-    {
-        limits.restore_open_files(old);
-        return Err(error.into());
-    }
     if new.is_some() {
         let tell = || call.process.space().set_limits(limits.in_bytes());
         call.process.apart(&call.thread.seat, tell);
+    }
+    Ok(old)
+}
+
+/// Sets the limit on open files if `new` is given, the host's as well; the old
+/// one.
+fn change_open_files(limits: &AddressLimits, new: Option<Limit>) -> Result<Limit, Errno> {
+    // Another thread may have the host's raised.
+    let host = proc::OPEN_FILES.settled();
+    // Another process may have set it.
+    limits.follow_open_files(host.get()?.soft);
+    let old = limits.exchange(Kept::OpenFiles, new)?;
+    if let Some(new) = new
+        && let Err(error) = host.set_soft(new.soft, new.hard)
+    {
+        limits.restore_open_files(old);
+        return Err(error.into());
     }
     Ok(old)
 }

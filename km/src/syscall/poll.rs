@@ -8,7 +8,8 @@ use super::call::{Call, FAULT, pointer_to};
 use super::mask::{SET, WaitMask};
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
-use crate::sys::call::{HostArgs, NOT_BEGUN, own_syscall};
+use crate::sys::call::{HostArgs, NOT_BEGUN};
+use crate::sys::proc;
 
 /// `struct pollfd`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -95,16 +96,9 @@ fn polled(call: &mut Call<'_>, mut host: HostArgs, mask: &WaitMask) -> Result<u6
     result
 }
 
-/// The soft limit on open files.
+/// The payload's soft limit on open files.
 fn open_file_limit() -> Result<u64, Errno> {
-    let mut limit = [0u64; 2];
-    let resource = u64::from(libc::RLIMIT_NOFILE);
-    own_syscall(
-        libc::SYS_prlimit64,
-        &HostArgs::new([0, resource, 0, pointer_to(&mut limit)]),
-    )?;
-    let [soft, _hard] = limit;
-    Ok(soft)
+    Ok(proc::OPEN_FILES.settled().get()?.soft)
 }
 
 pub fn select(call: &mut Call<'_>) -> Outcome {

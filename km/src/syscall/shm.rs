@@ -49,7 +49,13 @@ fn attach(call: &mut Call<'_>) -> Result<u64, Errno> {
 
 /// The range at `start`, if the payload may have it.
 fn wanted(space: &AddressSpace, start: u64, len: u64, replaces: bool) -> Result<Range<u64>, Errno> {
-    let end = start.checked_add(len).ok_or(Errno::EINVAL)?;
+    // What is not to be replaced is looked for first.
+    let beyond = if replaces {
+        Errno::ENOMEM
+    } else {
+        Errno::EINVAL
+    };
+    let end = start.checked_add(len).ok_or(beyond)?;
     let range = start..end;
     if !replaces && !space.mappings().is_free(range.clone()) {
         return Err(Errno::EINVAL);

@@ -38,8 +38,9 @@ const OPTION: &str = "--execve=";
 struct Handover {
     payload: OsString,
     execfn: OsString,
-    argv: Vec<OsString>,
-    env: Vec<OsString>,
+    /// How many of the strings that follow the handover are arguments; the
+    /// others are the environment.
+    arguments: usize,
     /// A descriptor that `payload` goes through.
     way: Option<i32>,
     options: Options,
@@ -89,8 +90,10 @@ pub fn inherited(args: &[OsString]) -> Option<Result<RunConfig, Errno>> {
 
 fn take_over(number: i32) -> Result<RunConfig, Errno> {
     let memory = proc::take_inherited(number)?;
-    let bytes = proc::sealed_content(memory)?;
-    let handover: Handover = postcard::from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
+    let bytes = proc::sealed_content(memory.as_fd())?;
+    drop(memory);
+    let (handover, strings): (Handover, _) =
+        postcard::take_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
     let fds = ReservedFds::inherited(handover.reserved);
     let take = |fd| {
         if fds.contains(fd) {
@@ -126,15 +129,26 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         way: handover.way.map(take).transpose()?,
         fds,
     };
+    let mut argv = split(strings);
+    let env = argv.split_off(handover.arguments.min(argv.len()));
     Ok(RunConfig {
         payload: handover.payload.into(),
-        argv: handover.argv,
-        env: handover.env,
+        argv,
+        env,
         options: handover.options,
         log: LogTo::Nowhere,
         log_to: None,
         inherited: Some(inherited),
     })
+}
+
+/// The strings of [`Strings`].
+fn split(strings: &[u8]) -> Vec<OsString> {
+    let ended = strings.split_inclusive(|byte| *byte == 0);
+    ended
+        .filter_map(|string| string.strip_suffix(b"\0"))
+        .map(|string| OsString::from_vec(string.to_vec()))
+        .collect()
 }
 
 /// The program to execute.
@@ -207,8 +221,16 @@ struct Prepared {
 /// first, then the strings, then what is in the file.
 struct Read {
     target: Result<Target, LoadError>,
-    argv: Vec<OsString>,
-    env: Vec<OsString>,
+    strings: Strings,
+}
+
+/// The arguments and the environment, each string with its NUL. There may be
+/// half a million of them, and a child of `vfork` has little room: so they are
+/// in one block.
+struct Strings {
+    bytes: Vec<u8>,
+    /// How many are arguments.
+    arguments: usize,
 }
 
 fn read(process: &Process, program: &Program, [argv, envp]: [u64; 2]) -> Result<Read, Errno> {
@@ -220,9 +242,12 @@ fn read(process: &Process, program: &Program, [argv, envp]: [u64; 2]) -> Result<
     }
     let mut room = Room::new(process.limits.all().stack.soft);
     room.take_string(program.execfn.len())?;
-    let argv = room.read(&process.memory, argv)?;
-    let env = room.read(&process.memory, envp)?;
-    Ok(Read { target, argv, env })
+    // What is usual fits.
+    let mut bytes = Vec::with_capacity(16 << 10);
+    let arguments = room.read(&process.memory, argv, &mut bytes)?;
+    room.read(&process.memory, envp, &mut bytes)?;
+    let strings = Strings { bytes, arguments };
+    Ok(Read { target, strings })
 }
 
 /// Whether [`execute`] would get as far as to look into the file
@@ -242,7 +267,7 @@ fn prepare(
     program: Program,
     strings: [u64; 2],
 ) -> Result<Prepared, Errno> {
-    let Read { target, argv, env } = read(process, &program, strings)?;
+    let Read { target, strings } = read(process, &program, strings)?;
     let target = target.map_err(|error| error.errno())?;
     let is_script = target.program.path != program.path;
     drop(target);
@@ -278,8 +303,7 @@ fn prepare(
     let handover = Handover {
         payload,
         execfn: program.execfn,
-        argv,
-        env,
+        arguments: strings.arguments,
         way: way.as_ref().map(AsRawFd::as_raw_fd),
         options: Options {
             strace: process.trace().is_some(),
@@ -303,11 +327,23 @@ fn prepare(
         ignored: ignored & signal::OWN,
         seccomp: thread.seccomp.mode(),
     };
-    let bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
-    let handover = process
-        .fds
-        .adopt(|| proc::sealed_file(c"km-execve", &bytes))?;
+    let mut bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
+    bytes.extend_from_slice(&strings.bytes);
+    drop(strings);
+    let handover = hand_over(&process.fds, &bytes)?;
     Ok(Prepared { handover, way })
+}
+
+/// A file with `bytes` for the next monitor.
+fn hand_over(fds: &ReservedFds, bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = fds.adopt(|| proc::sealed_file(c"km-execve", bytes))?;
+    // Before it was moved, another thread could put one of its own in its
+    // place: the next monitor would believe it.
+    if proc::is_sealed_file(file.as_fd(), bytes) {
+        Ok(file)
+    } else {
+        Err(Errno::EBUSY)
+    }
 }
 
 /// What strings and pointers may still take (`bprm_stack_limits()` and
@@ -336,12 +372,18 @@ impl Room {
         self.take(bytes)
     }
 
-    /// The strings of the array at `address`, which ends with a null pointer.
-    fn read(&mut self, memory: &GuestMemory, address: u64) -> Result<Vec<OsString>, Errno> {
+    /// Adds the strings of the array at `address`, which ends with a null
+    /// pointer, to `strings`, each with its NUL; how many they are.
+    fn read(
+        &mut self,
+        memory: &GuestMemory,
+        address: u64,
+        strings: &mut Vec<u8>,
+    ) -> Result<usize, Errno> {
         const POINTER: u64 = 8;
-        let mut strings = Vec::new();
+        let mut count = 0;
         if address == 0 {
-            return Ok(strings);
+            return Ok(count);
         }
         for at in (address..).step_by(POINTER as usize) {
             let pointer: u64 = memory.read_value(at)?;
@@ -349,17 +391,17 @@ impl Room {
                 break;
             }
             self.take(POINTER)?;
-            let string =
-                memory
-                    .read_string(pointer, MAX_STRING - 1)
-                    .map_err(|errno| match errno {
-                        Errno::ENAMETOOLONG => Errno::E2BIG,
-                        errno => errno,
-                    })?;
-            self.take_string(string.len())?;
-            strings.push(OsString::from_vec(string));
+            let len = memory
+                .append_string(pointer, MAX_STRING - 1, strings)
+                .map_err(|errno| match errno {
+                    Errno::ENAMETOOLONG => Errno::E2BIG,
+                    errno => errno,
+                })?;
+            strings.push(0);
+            self.take_string(len)?;
+            count += 1;
         }
-        Ok(strings)
+        Ok(count)
     }
 }
 
@@ -369,4 +411,16 @@ pub fn path_of_descriptor(fd: i32, rest: &OsStr) -> PathBuf {
     let mut path = OsString::from(format!("/proc/thread-self/fd/{fd}"));
     path.push(rest);
     path.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_split_where_they_end() {
+        assert_eq!(split(b""), Vec::<OsString>::new());
+        assert_eq!(split(b"\0"), [""]);
+        assert_eq!(split(b"a\0\0b c\0"), ["a", "", "b c"]);
+    }
 }

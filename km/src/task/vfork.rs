@@ -40,6 +40,8 @@ pub fn vfork(
     request: &Request,
 ) -> Result<u64, Errno> {
     let before = vcpu.context()?;
+    let others = process.threads() > 1;
+    let limits = others.then(proc::PayloadLimits::now).transpose()?;
     let seat = Arc::clone(&thread.seat);
     let mailbox = thread.mailbox();
     let world = &process.machine.world;
@@ -58,6 +60,9 @@ pub fn vfork(
     signal::block_every();
     let body = || {
         signal::block_all();
+        if let Some(limits) = &limits {
+            limits.restore();
+        }
         seat.take();
         if request.has(CHILD_SETTID) {
             // As in the kernel, nobody is told of an error.

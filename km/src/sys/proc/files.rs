@@ -2,10 +2,12 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::errno::Errno;
+use crate::sys::proc::write_all;
 
 /// Duplicates `fd` to the lowest free number of at least `lowest`,
 /// close-on-exec.
@@ -271,7 +273,7 @@ fn open_path(path: &str, flags: i32) -> io::Result<OwnedFd> {
 ///
 /// From `memfd_create(2)` and `write(2)`.
 pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, Errno> {
-    use std::io::{Seek, Write};
+    use std::io::Seek;
     // SAFETY: `name` is NUL-terminated.
     let fd = unsafe { libc::memfd_create(name.as_ptr(), flags) };
     if fd < 0 {
@@ -279,12 +281,14 @@ pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, E
     }
     // SAFETY: the descriptor is new and nothing else owns it.
     let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    file.write_all(content)?;
+    write_all(&file, content)?;
     file.rewind()?;
     Ok(file.into())
 }
 
-/// An anonymous file with `content` that nobody can change any more.
+/// An anonymous file with `content` that nobody can change any more. Until
+/// then another thread of the payload can, and it can put another file in its
+/// place: see [`is_sealed_file`].
 ///
 /// # Errors
 ///
@@ -295,29 +299,58 @@ pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
         return Err(io::Error::last_os_error().into());
     }
-    // Until now another thread of the payload could reach it.
-    if sealed_content(file.try_clone()?)? != content {
-        return Err(Errno::EBUSY);
-    }
     Ok(file)
 }
 
 const SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
+/// Whether `file`, which nobody can exchange any more, is one that
+/// [`sealed_file`] would make of `content`.
+pub fn is_sealed_file(file: BorrowedFd<'_>, content: &[u8]) -> bool {
+    status(file).is_ok_and(|status| status.st_size == content.len() as i64)
+        && sealed_content(file).is_ok_and(|sealed| sealed == content)
+}
+
 /// The content of a file made by [`sealed_file`].
 ///
 /// # Errors
 ///
-/// EINVAL where it is another file; from `read(2)`.
-pub fn sealed_content(file: OwnedFd) -> Result<Vec<u8>, Errno> {
-    use std::io::{Read, Seek};
+/// EINVAL where it is another file; from `fstat(2)` and `read(2)`.
+pub fn sealed_content(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    use std::os::unix::fs::FileExt;
     // SAFETY: F_GET_SEALS takes no argument.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) } != SEALS {
         return Err(Errno::EINVAL);
     }
-    let mut content = Vec::new();
-    let mut file = std::fs::File::from(file);
-    file.rewind()?;
-    file.read_to_end(&mut content)?;
+    let mut content = vec![0; status(file)?.st_size as usize];
+    // SAFETY: it is open, and closed by its owner only.
+    let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(file.as_raw_fd()) });
+    // Not from its position on: who has a copy can change that.
+    file.read_exact_at(&mut content, 0)?;
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn only_the_file_that_was_sealed_is_taken() {
+        let sealed = sealed_file(c"test", b"content").unwrap();
+        assert!(is_sealed_file(sealed.as_fd(), b"content"));
+        let other = sealed_file(c"test", b"Content").unwrap();
+        assert!(!is_sealed_file(other.as_fd(), b"content"));
+        let open = memory_file(c"test", b"content", libc::MFD_ALLOW_SEALING).unwrap();
+        assert!(!is_sealed_file(open.as_fd(), b"content"));
+    }
+
+    #[test]
+    fn its_content_does_not_depend_on_its_position() {
+        use std::io::Seek;
+        let sealed = sealed_file(c"test", b"content").unwrap();
+        let mut copy = std::fs::File::from(sealed.try_clone().unwrap());
+        copy.seek(io::SeekFrom::Start(3)).unwrap();
+        assert_eq!(sealed_content(sealed.as_fd()).unwrap(), b"content");
+    }
 }
