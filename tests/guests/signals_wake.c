@@ -2,6 +2,7 @@
 // one blocking call after the other, another sends it a signal as soon as the
 // last one was handled. Each has to be handled while the call would go on
 // sleeping. With an argument, so many signals a call (for a long run).
+// km-test: timeout=100
 #include "tasks.h"
 #include <poll.h>
 #include <sys/epoll.h>

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 // Nothing here may hang: the program, and each of its children, dies of SIGALRM after so many seconds.
-#define LIMIT 60
+#define LIMIT 90
 
 // To be the first in main. A parent may have left signals blocked or ignored.
 static inline void tasks_begin(void)
