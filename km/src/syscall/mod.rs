@@ -1,6 +1,7 @@
 //! The payload's system calls: one table, a generic proxy, and a file of
 //! handlers for each area.
 
+pub mod aio;
 pub mod args;
 pub mod call;
 pub mod clone;

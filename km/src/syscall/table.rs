@@ -9,8 +9,8 @@ use super::args::*;
 use super::row::Row;
 use super::structs::*;
 use super::{
-    clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, open, paths, pipe,
-    poll, process, seccomp, shm, signals, socket, sockopt,
+    aio, clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, open, paths,
+    pipe, poll, process, seccomp, shm, signals, socket, sockopt,
 };
 use crate::errno::Errno;
 
@@ -33,7 +33,6 @@ const OLD: &str = "not in today's kernels";
 const NUMA: &str = "memory policy is not told to the host, as a kernel without NUMA";
 const KEYS: &str = "the monitor's keyrings are not the payload's";
 const PRIVILEGE: &str = "needs privilege over the whole machine";
-const AIO: &str = "contexts would be mapped into the monitor; libraries fall back on threads";
 const URING: &str = "rings would be mapped into the monitor; libraries fall back on epoll";
 const FOREIGN: &str = "another process's memory is its monitor's";
 const NAMESPACES: &str = "a running monitor stays in its namespaces";
@@ -255,11 +254,11 @@ pub static TABLE: &[Row] = &[
     Row::proxy(203, "sched_setaffinity", &[int("pid"), uint("cpusetsize"), buf_in("mask", 1)], Int),
     Row::proxy(204, "sched_getaffinity", &[int("pid"), uint("cpusetsize"), buf_out("mask", 1)], Int),
     Row::refuse(205, "set_thread_area", &[address("u_info")], Errno::ENOSYS, "not in 64-bit kernels"),
-    Row::refuse(206, "io_setup", &[uint("nr_events"), address("ctx_idp")], Errno::ENOSYS, AIO),
-    Row::refuse(207, "io_destroy", &[hex("ctx_id")], Errno::ENOSYS, AIO),
-    Row::refuse(208, "io_getevents", &[hex("ctx_id"), long("min_nr"), long("nr"), address("events"), address("timeout")], Errno::ENOSYS, AIO),
-    Row::refuse(209, "io_submit", &[hex("ctx_id"), long("nr"), address("iocbpp")], Errno::ENOSYS, AIO),
-    Row::refuse(210, "io_cancel", &[hex("ctx_id"), address("iocb"), address("result")], Errno::ENOSYS, AIO),
+    Row::handle(206, "io_setup", &[uint("nr_events"), address("ctx_idp")], Int, aio::io_setup),
+    Row::handle(207, "io_destroy", &[hex("ctx_id")], Int, aio::io_destroy),
+    Row::handle(208, "io_getevents", &[hex("ctx_id"), long("min_nr"), long("nr"), address("events"), input("timeout", &TIMESPEC)], Int, aio::io_getevents),
+    Row::handle(209, "io_submit", &[hex("ctx_id"), long("nr"), address("iocbpp")], Int, aio::io_submit),
+    Row::handle(210, "io_cancel", &[hex("ctx_id"), address("iocb"), address("result")], Int, aio::io_cancel),
     Row::refuse(211, "get_thread_area", &[address("u_info")], Errno::ENOSYS, "not in 64-bit kernels"),
     Row::refuse(212, "lookup_dcookie", &[hex("cookie"), address("buffer"), size("len")], Errno::ENOSYS, OLD),
     Row::proxy(213, "epoll_create", &[int("size")], NEW_FD),
@@ -382,7 +381,7 @@ pub static TABLE: &[Row] = &[
     Row::refuse(330, "pkey_alloc", &[hex("flags"), flags("access_rights", &flags::PKEY)], Errno::ENOSPC, "as a processor without protection keys"),
     Row::refuse(331, "pkey_free", &[int("pkey")], Errno::EINVAL, "as a processor without protection keys"),
     Row::handle(332, "statx", &[DIRFD, PATH, flags("flags", &flags::AT_STATX), flags("mask", &flags::STATX), out("statxbuf", &STATX)], Int, paths::forward),
-    Row::refuse(333, "io_pgetevents", &[hex("ctx_id"), long("min_nr"), long("nr"), address("events"), address("timeout"), address("usig")], Errno::ENOSYS, AIO),
+    Row::handle(333, "io_pgetevents", &[hex("ctx_id"), long("min_nr"), long("nr"), address("events"), input("timeout", &TIMESPEC), nested("usig")], Int, aio::io_pgetevents),
     Row::refuse(334, "rseq", &[address("rseq"), hex("rseq_len"), hex("flags"), hex("sig")], Errno::ENOSYS, "the area would be the host thread's; libraries fall back"),
     Row::refuse(335, "uretprobe", &[], Errno::ENOSYS, PROBE),
     Row::refuse(336, "uprobe", &[], Errno::ENOSYS, PROBE),

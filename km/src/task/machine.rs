@@ -21,6 +21,7 @@ use crate::sys::lock::{Guard, Lock};
 use crate::sys::map::Reservation;
 use crate::sys::proc;
 use crate::sys::signal::Mailbox;
+use crate::syscall::aio::Contexts;
 use crate::task::world::World;
 use crate::vcpu::{Context, Vcpu};
 use crate::vm::Vm;
@@ -32,6 +33,8 @@ pub struct Machine {
     /// Payload memory, for copies and pointers.
     pub memory: GuestMemory,
     pub world: World,
+    /// Contexts of asynchronous I/O.
+    pub aio: Contexts,
     fds: ReservedFds,
     space: Lock<AddressSpace>,
     processors: Lock<Processors>,
@@ -166,6 +169,7 @@ impl Machine {
         Ok(Machine {
             memory,
             world: World::default(),
+            aio: Contexts::default(),
             fds,
             space: Lock::new(space),
             processors: Lock::new(Processors {
@@ -282,6 +286,7 @@ impl Machine {
     ///
     /// Where KVM or the host has no room for one more.
     pub fn renew(&self, context: &Context, keep: &[i32]) -> Result<Vcpu, Error> {
+        self.aio.forget();
         let mut space = self.space();
         let vm = Arc::new(space.vm().another(&self.fds)?);
         let Parts {
