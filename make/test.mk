@@ -2,7 +2,9 @@
 # that text, and nothing else; tests/README.md says how they are named.
 
 FILTER ?=
-RUNNER = BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' cargo run --quiet --package km-tests --
+# Programs start with the dispositions of the one that starts the tests, which `nohup`, for one, changes.
+DEFAULT_SIGNALS := $(shell env --default-signal true 2>/dev/null && echo env --default-signal)
+RUNNER = BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' $(DEFAULT_SIGNALS) cargo run --quiet --package km-tests --
 # What the runner needs at hand, whatever it is asked for.
 RUNNER_NEEDS := km guests
 

@@ -412,7 +412,7 @@ fn request_number(number: u32) -> String {
     };
     let [group, index, size] = [number >> 8 & 0xff, number & 0xff, number >> 16 & 0x3fff];
     let [group, index, size] = [group, index, size].map(|part| value::hex(u64::from(part)));
-    format!("_IOC({direction}, {group}, {index}, {size})")
+    format!("_IOC({direction}, {group}, {index}, {size}) /* unknown to km */")
 }
 
 /// Whether a request's argument is read by the host.

@@ -336,7 +336,7 @@ fn requests_and_commands() {
     );
     assert_eq!(
         line("ioctl", [99, 0x1234_5678, 5], Outcome::Fail(Errno::EBADF)),
-        "ioctl(99, _IOC(_IOC_NONE, 0x56, 0x78, 0x1234), 0x5) = -1 EBADF (Bad file descriptor)"
+        "ioctl(99, _IOC(_IOC_NONE, 0x56, 0x78, 0x1234) /* unknown to km */, 0x5) = -1 EBADF (Bad file descriptor)"
     );
     assert_eq!(
         line("fcntl", [1, libc::F_GETFL as u64, 0], done(0x8001)),
