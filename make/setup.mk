@@ -13,7 +13,7 @@ SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 	bzip2 tcl \
 	g++ python3-pip \
 	qemu-system-x86 zstd \
-	coreutils grep gzip jq perl python3 xz-utils \
+	coreutils grep gzip jq lua5.4 perl python3 xz-utils \
 	bash dash diffutils findutils git mawk tar \
 	golang-go default-jre-headless ecj nodejs
 
