@@ -32,6 +32,8 @@ pub enum View {
     File(Vec<u8>),
     /// By the monitor: this is the file's content.
     Text(Vec<u8>),
+    /// By the monitor: this is the payload's own memory.
+    Memory,
     /// Not at all.
     Refused(Errno),
 }
@@ -56,7 +58,7 @@ pub fn leads_to(process: &Process, path: &[u8]) -> Result<Option<Vec<u8>>, Errno
     match view(process, &name) {
         View::File(file) => Ok(Some(file)),
         View::Refused(errno) => Err(errno),
-        View::Host | View::Text(_) => Ok(None),
+        View::Host | View::Text(_) | View::Memory => Ok(None),
     }
 }
 
@@ -85,6 +87,7 @@ fn view(process: &Process, name: &Name<'_>) -> View {
         return View::Host;
     };
     match file {
+        b"mem" if is_own(process, name) => View::Memory,
         b"mem" | b"pagemap" | b"clear_refs" | b"numa_maps" | b"map_files" | b"stack"
         | b"syscall" => View::Refused(Errno::EACCES),
         b"exe" | b"maps" | b"smaps" | b"smaps_rollup" | b"auxv" | b"status" | b"stat"

@@ -17,7 +17,7 @@ use crate::syscall::call::Call;
 use crate::syscall::file::relocate;
 use crate::syscall::row::{Action, Row};
 use crate::syscall::trace::Trace;
-use crate::syscall::{Control, Outcome, mman, seccomp, table};
+use crate::syscall::{Control, Outcome, memory_file, mman, seccomp, table};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::vcpu::exit::{Exception, Failure};
@@ -115,7 +115,7 @@ impl Payload {
             Action::Handle(handler) => handler(&mut call),
             Action::Refuse(errno) => Outcome::Fail(errno),
         };
-        match outcome {
+        match memory_file::look(&call, outcome) {
             Outcome::Done(fd) if row.ret == Ret::Fd => relocate(&process.fds, fd).into(),
             outcome => outcome,
         }

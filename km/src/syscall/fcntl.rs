@@ -3,6 +3,7 @@
 use super::Outcome;
 use super::call::Call;
 use super::file::{opened, relocate};
+use super::memory_file;
 use crate::errno::Errno;
 
 /// What the third argument is.
@@ -85,6 +86,10 @@ pub fn fcntl(call: &mut Call<'_>) -> Outcome {
     );
     let result = call.host(call.row.number, &host);
     match argument {
+        Argument::Number if call.int(1) == libc::F_GETFL => {
+            let flags = |flags| memory_file::flags(call.process, call.arg(0), flags);
+            result.map(flags).into()
+        }
         Argument::NewDescriptor => result.and_then(|fd| relocate(&call.process.fds, fd)).into(),
         _ => result.into(),
     }

@@ -17,6 +17,7 @@ pub mod ipc;
 pub mod limits;
 pub mod list;
 pub mod mask;
+pub mod memory_file;
 pub mod mman;
 pub mod mount;
 pub mod open;

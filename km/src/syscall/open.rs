@@ -18,14 +18,15 @@ use crate::sys::call::{HostArgs, own_syscall};
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::{Call, pointer_to};
+use crate::syscall::memory_file;
 use crate::syscall::paths::{PATH_MAX, start_of};
 use crate::syscall::walk::{Found, walk};
 
 /// `struct open_how`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-struct How {
-    flags: u64,
+pub struct How {
+    pub flags: u64,
     mode: u64,
     resolve: u64,
 }
@@ -82,7 +83,7 @@ impl How {
         }
     }
 
-    fn has(&self, flag: i32) -> bool {
+    pub fn has(&self, flag: i32) -> bool {
         self.flags as i32 & flag == flag
     }
 
@@ -336,16 +337,21 @@ fn open_held(call: &Call<'_>, held: OwnedFd, how: How) -> Result<u64, Errno> {
         let args = HostArgs::new([held.as_raw_fd() as u64, duplicate as u64, 0]);
         return own_syscall(libc::SYS_fcntl, &args);
     }
+    // As `openat`, which follows this link.
+    let how = how.without(libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW);
+    reopen(call, &held, how.flags, how.mode)
+}
+
+/// Opens, for the payload, the file that `held` stands for.
+pub fn reopen(call: &Call<'_>, held: &OwnedFd, flags: u64, mode: u64) -> Result<u64, Errno> {
     let root = call.process.proc_root.as_ref().ok_or(Errno::ENOENT)?;
     let name = format!("thread-self/fd/{}", held.as_raw_fd());
     let name = CString::new(name).map_err(|_| Errno::ENOENT)?;
-    // As `openat`, which follows this link.
-    let how = how.without(libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW);
     let args = HostArgs::new([
         root.as_raw_fd() as u64,
         name.as_ptr().addr() as u64,
-        how.flags,
-        how.mode,
+        flags,
+        mode,
     ]);
     call.host(libc::SYS_openat as u16, &args)
 }
@@ -354,6 +360,7 @@ fn open_held(call: &Call<'_>, held: OwnedFd, how: How) -> Result<u64, Errno> {
 fn serve(call: &Call<'_>, view: View, how: How) -> Result<u64, Errno> {
     match view {
         View::Text(text) => open_text(&text, how),
+        View::Memory => memory_file::open(call, how),
         View::Refused(errno) => Err(errno),
         View::File(path) => {
             let path = CString::new(path).map_err(|_| Errno::ENOENT)?;

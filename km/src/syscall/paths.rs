@@ -311,7 +311,7 @@ fn read_link(call: &mut Call<'_>, index: usize) -> Result<u64, Errno> {
         match procfs::look_opened(call.process, link) {
             View::File(payloads) => target = payloads,
             View::Refused(errno) => return Err(errno),
-            View::Host | View::Text(_) => {}
+            View::Host | View::Text(_) | View::Memory => {}
         }
     }
     answer(call, buffer, size, &target)

@@ -91,7 +91,7 @@ impl Walk<'_> {
                 View::File(path) => self.go_on_with(&path)?,
                 View::Refused(errno) => return Err(errno),
                 // The host does know where it leads.
-                View::Host | View::Text(_) => self.at = Some(self.open(&name, 0)?),
+                View::Host | View::Text(_) | View::Memory => self.at = Some(self.open(&name, 0)?),
             }
         }
         Ok(Found::File(self.here()?))

@@ -188,6 +188,9 @@ fn spawn(
         // Its process is about to end or to execute another program.
         return Err(Errno::EAGAIN);
     }
+    if let Err(errno) = process.memory_file() {
+        log::debug!("/proc/self/mem will not be served: {errno:?}");
+    }
     let reserved = machine.reserve().map_err(|e| out_of(&e))?;
     // Taken by the thread, or back where there is none.
     let reserved = Arc::new(Mutex::new(Some(reserved)));

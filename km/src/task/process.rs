@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::config::Options;
+use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::loader::stack::StackImage;
 use crate::log::Output;
@@ -58,6 +59,8 @@ pub struct Process {
     threads: AtomicUsize,
     ending: AtomicBool,
     actions: Mutex<Actions>,
+    /// The monitor's memory as a file.
+    memory_file: Mutex<Option<Arc<OwnedFd>>>,
 }
 
 /// What the payload is, for `/proc/self`.
@@ -113,6 +116,7 @@ impl Process {
             threads: AtomicUsize::new(1),
             ending: AtomicBool::new(false),
             actions: Mutex::new(parts.actions),
+            memory_file: Mutex::new(None),
         }
     }
 
@@ -139,6 +143,7 @@ impl Process {
             threads: AtomicUsize::new(1),
             ending: AtomicBool::new(false),
             actions: Mutex::new(self.actions().clone()),
+            memory_file: Mutex::new(None),
         }
     }
 
@@ -153,6 +158,8 @@ impl Process {
         *stats = (follows && stats.is_some()).then(Arc::default);
         self.threads.store(1, Ordering::Relaxed);
         self.borrowed.store(false, Ordering::Relaxed);
+        // It is of the parent's memory.
+        *self.held_memory() = None;
         if follows {
             self.report.renew_for(&self.options, &self.fds);
         }
@@ -161,6 +168,32 @@ impl Process {
     /// The name of an open file, from wherever the payload has its root.
     pub fn file_name(&self, file: BorrowedFd<'_>) -> Vec<u8> {
         path::name_of(self.proc_root.as_ref().map(AsFd::as_fd), file)
+    }
+
+    /// The memory of the monitor, and with it the payload's, as a file.
+    ///
+    /// For a moment it has a number that the payload can use, so it is opened
+    /// while there is no other thread, before the first one starts, and kept.
+    ///
+    /// # Errors
+    ///
+    /// From `openat(2)`; EIO without `/proc`.
+    pub fn memory_file(&self) -> Result<Arc<OwnedFd>, Errno> {
+        let mut held = self.held_memory();
+        if let Some(file) = held.as_ref() {
+            return Ok(Arc::clone(file));
+        }
+        let root = self.proc_root.as_ref().filter(|_| self.threads() == 1);
+        let root = root.ok_or(Errno::EIO)?;
+        let open = || path::open_at(root.as_raw_fd(), c"self/mem", libc::O_RDWR);
+        let file = Arc::new(self.fds.adopt(open)?);
+        *held = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn held_memory(&self) -> MutexGuard<'_, Option<Arc<OwnedFd>>> {
+        let held = self.memory_file.lock();
+        held.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it runs in its parent's memory.
