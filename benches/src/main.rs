@@ -1,38 +1,22 @@
 //! Measures km: side by side with native runs, against the floor that KVM sets, and against what
 //! other sandboxes are installed.
 
-mod bare;
-mod bundle;
-mod costs;
-mod file_floors;
-mod image;
-mod measures;
-mod process_floors;
-mod report;
-mod runner;
-mod sample;
-mod session;
-mod sys;
-mod target;
-mod thread_floors;
-mod vcpu;
-
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
+use km_bench::bare::{BareVm, Registers};
+use km_bench::image::Trap;
+use km_bench::measures::MEASURES;
+use km_bench::process_floors::BARE_PROCESS;
+use km_bench::report::{Host, chain, write_json};
+use km_bench::runner::Runner;
+use km_bench::session::{DataFile, Outcome, Session};
+use km_bench::target::{FLOOR, KM, NATIVE, ROUND_TRIP};
+use km_bench::{costs, process_floors, report};
 use serde_json::json;
-
-use bare::{BareVm, Registers};
-use image::Trap;
-use measures::MEASURES;
-use process_floors::BARE_PROCESS;
-use report::{Host, chain};
-use runner::Runner;
-use session::{DataFile, Outcome, Session};
-use target::{FLOOR, KM, NATIVE, ROUND_TRIP};
 
 /// A run failed or printed something else than it should.
 const EXIT_FAILED: u8 = 1;
@@ -214,19 +198,6 @@ fn make_scratch(guests: &Path) -> Result<PathBuf, String> {
         .join("scratch");
     fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     Ok(scratch)
-}
-
-fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), String> {
-    let in_path = |error: std::io::Error| format!("{}: {error}", path.display());
-    if let Some(directory) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        fs::create_dir_all(directory).map_err(in_path)?;
-    }
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| in_path(error.into()))?;
-    text.push('\n');
-    fs::write(path, text).map_err(in_path)
 }
 
 /// crun wants `/sys/fs/cgroup` to be of one kind. Where the host mixes both, this program starts

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -200,6 +201,20 @@ fn measure_json(outcome: &Outcome) -> Value {
         "columns": columns,
         "targets": targets,
     })
+}
+
+/// Writes the file for programs.
+pub fn write_json(path: &Path, value: &Value) -> Result<(), String> {
+    let in_path = |error: std::io::Error| format!("{}: {error}", path.display());
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        fs::create_dir_all(directory).map_err(in_path)?;
+    }
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| in_path(error.into()))?;
+    text.push('\n');
+    fs::write(path, text).map_err(in_path)
 }
 
 pub fn cost_table(costs: &[Cost]) -> String {

@@ -159,13 +159,9 @@ impl Runner {
 
 fn container(runtime: &Path, options: &[&str], guest: &Guest) -> Command {
     let mut command = Command::new(runtime);
-    command
-        .args(options)
-        .arg("--root")
-        .arg(bundle::state(guest, runtime))
-        .args(["run", "--bundle"])
-        .arg(bundle::directory(guest))
-        .arg(format!("km-bench-{}", std::process::id()));
+    let state = bundle::state(guest, runtime);
+    command.args(options);
+    command.args(bundle::run_words(&state, &bundle::directory(guest)));
     command
 }
 
@@ -223,7 +219,8 @@ fn private_memory(smaps: &str) -> Option<f64> {
     sum
 }
 
-fn in_path(name: &str) -> Option<PathBuf> {
+/// The program called `name`, as a shell finds it.
+pub fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|directory| directory.join(name))

@@ -1,7 +1,6 @@
-//! One run of one program: its directory, its server, its client, and what is
-//! counted.
+//! One run of one program: its directory, its server, its client.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -9,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::starter::{Counts, Starter, exits_directory};
+
 /// How long a server may take to answer or to end, and a client to be done.
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{0}")]
+    #[error("{0} is not installed")]
     Missing(String),
     #[error("{0}: {1}")]
     Io(String, io::Error),
@@ -31,46 +32,35 @@ pub struct App {
     pub title: &'static str,
     /// What must be installed.
     pub needs: &'static [&'static str],
-    /// In one run.
+    /// In the first run, which shows how many a second are to be expected.
     pub operations: u32,
-    /// Makes so many operations; how many a second.
-    pub work: fn(&Run<'_>, u32) -> Result<f64, Error>,
+    pub work: fn(&Run<'_>, Load) -> Result<Done, Error>,
 }
 
-/// What came of a run.
-pub struct Outcome {
+/// How much is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub operations: u32,
+    /// For clients that go by time.
+    pub seconds: u32,
+}
+
+impl Load {
+    /// What takes so long at so many operations a second.
+    pub fn lasting(seconds: f64, rate: f64) -> Load {
+        Load {
+            operations: (rate * seconds).ceil() as u32,
+            seconds: seconds.ceil() as u32,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    pub operations: f64,
+    /// Operations a second.
     pub rate: f64,
-    /// Of all processes, where they were counted.
-    pub exits: f64,
-}
-
-/// The words before the program.
-pub struct Starter {
-    km: Option<PathBuf>,
-    counts: bool,
-}
-
-impl Starter {
-    pub fn native() -> Starter {
-        Starter {
-            km: None,
-            counts: false,
-        }
-    }
-
-    pub fn km(km: &Path) -> Starter {
-        Starter {
-            km: Some(km.to_path_buf()),
-            counts: false,
-        }
-    }
-
-    pub fn counting(km: &Path) -> Starter {
-        Starter {
-            counts: true,
-            ..Starter::km(km)
-        }
-    }
 }
 
 impl App {
@@ -81,72 +71,118 @@ impl App {
         }
     }
 
-    pub fn run(&self, starter: &Starter, operations: u32) -> Result<Outcome, Error> {
-        let name = format!("km-bench-apps.{}.{}", std::process::id(), self.name);
-        let directory = std::env::temp_dir().join(name);
-        let io = |error| Error::Io(directory.display().to_string(), error);
-        fs::create_dir_all(directory.join("stats")).map_err(io)?;
-        // A server may have a user of its own.
-        for path in [directory.clone(), directory.join("stats")] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).map_err(io)?;
-        }
-        let run = Run { directory, starter };
-        let rate = (self.work)(&run, operations)?;
-        let exits = if starter.counts { run.exits()? } else { 0.0 };
-        Ok(Outcome { rate, exits })
+    pub fn run(&self, place: &Place, starter: &Starter, load: Load) -> Result<Done, Error> {
+        (self.work)(&Run::new(place, starter)?, load)
     }
+
+    /// With what was counted.
+    pub fn run_counted(
+        &self,
+        place: &Place,
+        starter: &Starter,
+        load: Load,
+    ) -> Result<(f64, Counts), Error> {
+        let run = Run::new(place, starter)?;
+        let done = (self.work)(&run, load)?;
+        Ok((done.operations, starter.counts(&run.directory)?))
+    }
+}
+
+/// The directory of all runs, which goes with this.
+pub struct Place(PathBuf);
+
+impl Place {
+    pub fn new() -> Result<Place, Error> {
+        let name = format!("km-bench-apps.{}", std::process::id());
+        let place = Place(std::env::temp_dir().join(name));
+        open_directory(&place.0)?;
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // At worst a directory stays behind in /tmp.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes a directory for everybody: a server may have a user of its own.
+fn open_directory(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o777)))
+        .map_err(|error| Error::Io(path.display().to_string(), error))
 }
 
 /// A run in the making.
 pub struct Run<'a> {
+    place: &'a Place,
     directory: PathBuf,
     starter: &'a Starter,
 }
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        // At worst a directory stays behind in /tmp.
+        // What stays goes with the place.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(place: &'a Place, starter: &'a Starter) -> Result<Run<'a>, Error> {
+        let directory = place.0.join("run");
+        open_directory(&directory)?;
+        open_directory(&exits_directory(&directory))?;
+        Ok(Run {
+            place,
+            directory,
+            starter,
+        })
+    }
+
     pub fn path(&self, name: &str) -> String {
         self.directory.join(name).display().to_string()
+    }
+
+    /// A path that outlives this run, for what is made once.
+    pub fn kept(&self, name: &str) -> String {
+        self.place.0.join(name).display().to_string()
     }
 
     pub fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         fs::write(self.path(name), text).map_err(|error| Error::Io(name.to_owned(), error))
     }
 
-    /// The measured program with its arguments.
-    pub fn measured(&self, words: &[&str]) -> Command {
-        let mut all = Vec::new();
-        if let Some(km) = &self.starter.km {
-            all.push(km.display().to_string());
-            if self.starter.counts {
-                let output = self.path("stats/process");
-                all.extend(["--stats", "--follow", "-o", &output].map(String::from));
-            }
-            all.push("--".to_owned());
-        }
-        all.extend(words.iter().map(|word| (*word).to_owned()));
-        let mut command = Command::new(&all[0]);
-        command.args(&all[1..]).current_dir(&self.directory);
-        command
+    pub fn starter(&self) -> &'a Starter {
+        self.starter
     }
 
-    /// Starts a server and waits until it listens on `port`.
+    /// Runs the measured program to its end; what it printed.
+    pub fn measured(&self, words: &[&str]) -> Result<String, Error> {
+        self.output(self.starter.command(words, &self.directory)?)
+    }
+
+    /// Starts the measured server and waits until it listens on `port`.
     pub fn serve(&self, words: &[&str], port: u16) -> Result<Server, Error> {
-        let mut command = self.measured(words);
+        self.serve_by(self.starter, words, port)
+    }
+
+    pub fn serve_by(&self, starter: &Starter, words: &[&str], port: u16) -> Result<Server, Error> {
+        let what = || words.join(" ");
+        let io = |error| Error::Io(what(), error);
+        let log = self.path("log");
+        let mut command = starter.command(words, &self.directory)?;
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.stderr(Stdio::null()).spawn();
-        let child = child.map_err(|error| Error::Io(words.join(" "), error))?;
-        let mut server = Server(child);
+        command.stderr(File::create(&log).map_err(io)?);
+        let mut server = Server(command.spawn().map_err(io)?);
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if server.has_ended() || start.elapsed() > PATIENCE {
-                return Err(Error::Slow(words.join(" ")));
+            if server.has_ended() {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                return Err(failed(what(), &said));
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(Error::Slow(what()));
             }
             std::thread::sleep(LOOK_AGAIN);
         }
@@ -154,38 +190,30 @@ impl Run<'_> {
     }
 
     /// Runs a command to its end; what it printed.
-    pub fn output(&self, mut command: Command) -> Result<String, Error> {
+    fn output(&self, mut command: Command) -> Result<String, Error> {
         let what = format!("{command:?}");
         command.current_dir(&self.directory).stdin(Stdio::null());
         let output = command.output();
         let output = output.map_err(|error| Error::Io(what.clone(), error))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(Error::Failed { what, said });
+            return Err(failed(what, &String::from_utf8_lossy(&output.stderr)));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// A native client, which has a time limit.
+    /// A native client, or whatever else is not measured; it has a time limit.
     pub fn client(&self, words: &[&str]) -> Result<String, Error> {
         let mut command = Command::new("timeout");
         command.arg(PATIENCE.as_secs().to_string()).args(words);
         self.output(command)
     }
+}
 
-    /// Adds up the lines between "exits" and the calls of each report.
-    fn exits(&self) -> Result<f64, Error> {
-        let io = |error| Error::Io("stats".to_owned(), error);
-        let mut sum = 0.0;
-        for entry in fs::read_dir(self.directory.join("stats")).map_err(io)? {
-            let text = fs::read_to_string(entry.map_err(io)?.path()).map_err(io)?;
-            let lines = text.lines().skip_while(|line| !line.ends_with("  exits"));
-            let counts = lines.skip(1).take_while(|line| !line.contains("errors"));
-            let count = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
-            sum += counts.filter_map(count).sum::<f64>();
-        }
-        Ok(sum)
-    }
+/// The last line is the one that tells.
+fn failed(what: String, said: &str) -> Error {
+    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    let said = last.unwrap_or("it says nothing").trim().to_owned();
+    Error::Failed { what, said }
 }
 
 /// A server that runs.
@@ -227,17 +255,35 @@ pub fn free_port() -> Result<u16, Error> {
     Ok(address.port())
 }
 
+fn is_of_number(byte: char) -> bool {
+    byte.is_ascii_digit() || byte == '.'
+}
+
 /// The number behind `before` in `text`.
 pub fn number_after(text: &str, before: &str) -> Result<f64, Error> {
     let found = text.split_once(before).and_then(|(_, rest)| {
-        let digits = |byte: char| byte.is_ascii_digit() || byte == '.';
-        let rest = rest.trim_start_matches(|byte: char| !digits(byte));
-        rest.split(|byte: char| !digits(byte)).next()?.parse().ok()
+        let rest = rest.trim_start_matches(|byte: char| !is_of_number(byte));
+        rest.split(|byte: char| !is_of_number(byte))
+            .next()?
+            .parse()
+            .ok()
     });
-    found.ok_or_else(|| Error::Failed {
-        what: format!("looking for {before:?}"),
-        said: text.to_owned(),
-    })
+    found.ok_or_else(|| not_found(text, before))
+}
+
+/// The number in front of `after` in `text`.
+pub fn number_before(text: &str, after: &str) -> Result<f64, Error> {
+    let found = text.split_once(after).and_then(|(rest, _)| {
+        rest.rsplit(|byte: char| !is_of_number(byte))
+            .next()?
+            .parse()
+            .ok()
+    });
+    found.ok_or_else(|| not_found(text, after))
+}
+
+fn not_found(text: &str, wanted: &str) -> Error {
+    failed(format!("looking for {wanted:?}"), text)
 }
 
 #[cfg(test)]
@@ -250,5 +296,18 @@ mod tests {
         assert_eq!(number_after(text, "\"SET\"").ok(), Some(4524.89));
         assert_eq!(number_after("tps = 12.5 (x)", "tps").ok(), Some(12.5));
         assert!(number_after("nothing", "tps").is_err());
+    }
+
+    #[test]
+    fn a_number_is_found_before_its_words() {
+        let text = "Req/Sec 5.24k\n  10423 requests in 2.00s, 1.26MB read\n";
+        assert_eq!(number_before(text, " requests in").ok(), Some(10423.0));
+        assert!(number_before("no requests in", " requests in").is_err());
+    }
+
+    #[test]
+    fn a_load_lasts() {
+        let load = Load::lasting(1.2, 1000.4);
+        assert_eq!((load.operations, load.seconds), (1201, 2));
     }
 }

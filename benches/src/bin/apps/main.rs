@@ -1,23 +1,38 @@
-//! Measures servers and other real programs of the distribution, natively and
-//! under km, each driven in the same way: operations a second, and how often an
-//! operation leaves the virtual machine.
+//! Measures servers and other real programs of the distribution, natively, under km and under
+//! gVisor, each driven in the same way: operations a second, the system calls that an operation
+//! makes, and how often it leaves the virtual machine.
 
 mod app;
+mod figures;
 mod programs;
+mod starter;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use serde_json::{Value, json};
+use km_bench::bare::{BareVm, Error as BareError, Registers};
+use km_bench::image::Trap;
+use km_bench::report::{Host, chain, write_json};
+use km_bench::sample::median;
+use serde_json::json;
 
-use app::{App, Error, Starter};
+use app::{App, Error, Load, Place};
+use figures::{Column, Figures};
 use programs::APPS;
+use starter::{Counts, Starter};
 
-/// Measures real programs natively and under km, in turns.
+/// The length of a run in seconds.
+const RUN: f64 = 1.0;
+const QUICK_RUN: f64 = 0.3;
+/// Of the shorter one of the two runs whose difference is counted.
+const SHORT_RUN: f64 = 0.2;
+
+/// Measures real programs natively, under km and under runsc, in turns.
 ///
-/// Exit codes: 0 all that is installed was measured; 1 a run failed; 2 wrong use.
+/// Prints a table in Markdown. Exit codes: 0 all that is installed was measured; 1 a run natively
+/// or under km failed; 2 wrong use.
 #[derive(Debug, Parser)]
 #[command(name = "km-bench-apps", version)]
 struct Options {
@@ -25,9 +40,13 @@ struct Options {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = APPS.map(|app| app.name))]
     only: Vec<String>,
 
-    /// Runs of each kind
+    /// Runs of each kind, of a second each
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+
+    /// One short run of each kind
+    #[arg(long, conflicts_with = "rounds")]
+    quick: bool,
 
     /// Where the figures go, with every single sample
     #[arg(long, value_name = "PATH", default_value = "build/bench-apps.json")]
@@ -38,13 +57,6 @@ struct Options {
     km: Option<PathBuf>,
 }
 
-/// What came of one program.
-struct Figures {
-    native: Vec<f64>,
-    km: Vec<f64>,
-    exits: f64,
-}
-
 fn main() -> ExitCode {
     let options = Options::parse();
     let own = || Some(std::env::current_exe().ok()?.with_file_name("km"));
@@ -52,114 +64,130 @@ fn main() -> ExitCode {
         eprintln!("km-bench-apps: km is not built, or --km names no file");
         return ExitCode::from(2);
     };
+    let place = match Place::new() {
+        Ok(place) => place,
+        Err(error) => {
+            eprintln!("km-bench-apps: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut round_trips = RoundTrips::default();
     let mut rows = Vec::new();
+    let mut notes = Vec::new();
     let mut failed = false;
-    println!("| program (`--only`) | native, 1/s | km, 1/s | of native | exits an operation |");
-    println!("|---|---:|---:|---:|---:|");
+    println!("{}", figures::HEADING);
     for app in &APPS {
         if !options.only.is_empty() && !options.only.iter().any(|name| name == app.name) {
             continue;
         }
-        match measure(app, &km, options.rounds) {
+        eprintln!("measuring: {}", app.title);
+        round_trips.sample();
+        match measure(app, &place, &km, &options) {
             Ok(figures) => {
-                println!("{}", row(app, &figures));
-                rows.push(row_json(app, &figures));
+                println!("{}", figures.row(app));
+                notes.extend(figures.notes(app));
+                rows.push(figures.json(app));
             }
-            Err(Error::Missing(what)) => println!("| {} | not installed: {what} | | | |", app.name),
             Err(error) => {
-                failed = true;
-                println!("| {} | failed: {error} | | | |", app.name);
+                failed |= !matches!(error, Error::Missing(_));
+                println!("{}", figures::row_without_figures(app));
+                notes.push(format!("{}: {error}", app.name));
             }
         }
     }
-    if let Err(error) = write(&options.json, &json!({ "apps": rows })) {
-        eprintln!("km-bench-apps: {}: {error}", options.json.display());
+    let host = Host::describe(round_trips.describe());
+    println!(
+        "\n{}, {} CPUs, Linux {}, KVM: {}",
+        host.cpu, host.cpus, host.kernel, host.kvm
+    );
+    for note in notes {
+        println!("{note}");
+    }
+    let all = json!({
+        "host": host,
+        "quick": options.quick,
+        "round_trip_ns": round_trips.samples,
+        "apps": rows,
+    });
+    if let Err(error) = write_json(&options.json, &all) {
+        eprintln!("km-bench-apps: {error}");
         return ExitCode::from(2);
     }
     ExitCode::from(u8::from(failed))
 }
 
-/// Natively and under km in turns; then twice with counters, so that the exits
-/// of start and end can be taken off.
-fn measure(app: &App, km: &Path, rounds: u32) -> Result<Figures, Error> {
+/// Natively, under km and under runsc in turns; then with counters.
+fn measure(app: &App, place: &Place, km: &Path, options: &Options) -> Result<Figures, Error> {
     app.check_installed()?;
-    eprintln!("measuring: {}", app.title);
-    let (native, under_km) = (Starter::native(), Starter::km(km));
-    let mut figures = Figures {
-        native: Vec::new(),
-        km: Vec::new(),
-        exits: 0.0,
-    };
-    for _ in 0..rounds {
-        figures.native.push(app.run(&native, app.operations)?.rate);
-        figures.km.push(app.run(&under_km, app.operations)?.rate);
+    let seconds = if options.quick { QUICK_RUN } else { RUN };
+    let rounds = if options.quick { 1 } else { options.rounds };
+    let mut columns = [
+        Column::new(Ok(Starter::Native)),
+        Column::new(Ok(Starter::Km(km.to_owned()))),
+        Column::new(Starter::runsc()),
+    ];
+    for column in &mut columns {
+        column.warm_up(app, place, seconds);
     }
-    let counted = Starter::counting(km);
-    let few = app.operations / 10;
-    let exits = |operations| Ok(app.run(&counted, operations)?.exits);
-    let (all, start) = (exits(app.operations)?, exits(few)?);
-    figures.exits = (all - start) / f64::from(app.operations - few);
-    Ok(figures)
-}
-
-fn median(samples: &[f64]) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The median of the ratios of neighbours.
-fn ratio(figures: &Figures) -> f64 {
-    let pairs = figures.native.iter().zip(&figures.km);
-    median(&pairs.map(|(native, km)| km / native).collect::<Vec<_>>())
-}
-
-fn row(app: &App, figures: &Figures) -> String {
-    let number = |value: f64| {
-        let places = if value < 10.0 { 2 } else { 0 };
-        format!("{value:.places$}")
-    };
-    format!(
-        "| {} (`{}`) | {} | {} | {:.2} | {} |",
-        app.title,
-        app.name,
-        number(median(&figures.native)),
-        number(median(&figures.km)),
-        ratio(figures),
-        number(figures.exits),
-    )
-}
-
-fn row_json(app: &App, figures: &Figures) -> Value {
-    json!({
-        "name": app.name,
-        "title": app.title,
-        "operations": app.operations,
-        "native_per_second": figures.native,
-        "km_per_second": figures.km,
-        "ratio": ratio(figures),
-        "exits_per_operation": figures.exits,
+    for _ in 0..rounds {
+        for column in &mut columns {
+            column.sample(app, place);
+        }
+    }
+    let [native, km_column, runsc] = columns;
+    let (native, under_km) = (native.samples?, km_column.samples?);
+    // What counts is about as slow as km.
+    let rate = median(&under_km).unwrap_or_default();
+    let counted = |starter: &Starter| counts_per_operation(app, place, starter, rate);
+    Ok(Figures {
+        native,
+        km: under_km,
+        runsc: runsc.samples,
+        calls: Starter::traced().and_then(|starter| counted(&starter)),
+        exits: counted(&Starter::Counted(km.to_owned()))?,
     })
 }
 
-fn write(path: &Path, value: &Value) -> std::io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    fs::write(path, format!("{value:#}\n"))
+/// The difference of two runs, so that start and end do not count.
+fn counts_per_operation(
+    app: &App,
+    place: &Place,
+    starter: &Starter,
+    rate: f64,
+) -> Result<Counts, Error> {
+    let run = |seconds| app.run_counted(place, starter, Load::lasting(seconds, rate));
+    let (fewer_operations, fewer) = run(SHORT_RUN)?;
+    let (operations, counts) = run(SHORT_RUN + RUN)?;
+    Ok(counts.per_operation(&fewer, operations - fewer_operations))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Those of the bare VM, over the time of all measurements.
+#[derive(Default)]
+struct RoundTrips {
+    samples: Vec<f64>,
+    error: Option<String>,
+    entry: &'static str,
+}
 
-    #[test]
-    fn a_ratio_is_that_of_neighbours() {
-        let figures = Figures {
-            native: vec![100.0, 10.0, 1000.0],
-            km: vec![50.0, 6.0, 400.0],
-            exits: 1.0,
+impl RoundTrips {
+    fn sample(&mut self) {
+        let mut once = || -> Result<(), BareError> {
+            let mut vm = BareVm::new(Trap::SyscallOut, Registers::Synced)?;
+            self.entry = vm.entry().name();
+            self.samples
+                .push(vm.round_trip(Duration::from_millis(100))?);
+            Ok(())
         };
-        assert!((ratio(&figures) - 0.5).abs() < 1e-9);
+        if let Err(error) = once() {
+            self.error = Some(chain(&error));
+        }
+    }
+
+    fn describe(&self) -> String {
+        match (median(&self.samples), &self.error) {
+            (Some(ns), None) => format!("{}, a round trip takes {:.0} µs", self.entry, ns / 1e3),
+            (_, Some(why)) => why.clone(),
+            (None, None) => "not measured".to_owned(),
+        }
     }
 }
