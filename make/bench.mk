@@ -21,6 +21,6 @@ bench: bench-build ## Measure km against native, its floors and other sandboxes
 bench-quick: bench-build ## The same with few repetitions
 	$(KM_BENCH) --quick $(ARGS)
 
-bench-apps: ## Measure redis, nginx, PostgreSQL, SQLite, Python and Node natively and under km
+bench-apps: ## Measure redis, nginx, PostgreSQL, SQLite, Python and Node natively, under km, under gVisor
 	cargo build --release -p km -p km-bench
 	$(KM_BENCH)-apps $(ARGS)

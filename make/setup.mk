@@ -17,12 +17,13 @@ SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 	bash dash diffutils findutils git mawk tar \
 	golang-go default-jre-headless ecj nodejs
 
-# The servers that are run under km. Their services are not started by it; with
+# The servers that are run under km, and their clients (wrk is that of
+# `make bench-apps`). Their services are not started by it; with
 # SETUP_PACKAGES_SERVERS= on make's command line none is installed.
 SETUP_PACKAGES_SERVERS := \
 	redis-server redis-tools nginx-light memcached postgresql haproxy \
 	openssh-server openssh-client sqlite3 \
-	apache2-utils curl iproute2
+	wrk curl iproute2
 
 SETUP ?= install
 

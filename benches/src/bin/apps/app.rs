@@ -174,7 +174,11 @@ impl<'a> Run<'a> {
         let mut command = starter.command(words, &self.directory)?;
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(&log).map_err(io)?);
-        let mut server = Server(command.spawn().map_err(io)?);
+        let child = command.spawn().map_err(io)?;
+        let mut server = Server {
+            receiver: child.id(),
+            child,
+        };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if server.has_ended() {
@@ -186,6 +190,7 @@ impl<'a> Run<'a> {
             }
             std::thread::sleep(LOOK_AGAIN);
         }
+        server.receiver = starter.receiver(server.child.id())?;
         Ok(server)
     }
 
@@ -217,17 +222,26 @@ fn failed(what: String, said: &str) -> Error {
 }
 
 /// A server that runs.
-pub struct Server(Child);
+pub struct Server {
+    child: Child,
+    /// The process that signals are sent to.
+    receiver: u32,
+}
 
 impl Server {
     fn has_ended(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(Some(_)) | Err(_))
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        let id = self.receiver.to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        sent.map(|_| ())
     }
 
     /// Ends it by a signal, as it likes to be ended.
     pub fn stop(mut self, signal: &str) -> Result<(), Error> {
-        let id = self.0.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        let sent = self.signal(signal);
         sent.map_err(|error| Error::Io("kill".to_owned(), error))?;
         let start = Instant::now();
         while !self.has_ended() {
@@ -242,9 +256,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended, or something else has gone wrong already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if !self.has_ended() {
+            // Something else has gone wrong already.
+            let _ = self.signal("KILL");
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use crate::starter::{Counts, Starter};
 
 pub const HEADING: &str = "\
 | program (`--only`) | native, 1/s | km, 1/s | runsc, 1/s | km of native | runsc of native \
-| own calls an operation | km's exits an operation |
-|---|---:|---:|---:|---:|---:|---:|---:|";
+| own calls an operation | km's exits an operation | of these no calls |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|";
 
-/// Kinds of calls and exits that fewer than one operation in a hundred makes are left out.
+/// Kinds of exits that fewer than one operation in a hundred makes are left out.
 const FEW: f64 = 0.01;
 
 /// One way of running a program, and what it gave.
@@ -97,8 +97,9 @@ impl Figures {
                 median(runsc).map(rate),
                 self.of_native(&self.km).map(hundredths),
                 self.of_native(runsc).map(hundredths),
-                self.calls.as_ref().ok().map(|calls| hundredths(calls.all)),
-                Some(hundredths(self.exits.all)),
+                self.calls.as_ref().ok().map(|own| hundredths(own.calls)),
+                Some(hundredths(self.exits.all())),
+                Some(hundredths(self.exits.others)),
             ],
         )
     }
@@ -126,17 +127,17 @@ impl Figures {
             "native": column(&self.native),
             "km": column(&self.km),
             "runsc": self.runsc.as_deref().map_or_else(error, column),
-            "calls_per_operation": self.calls.as_ref().map_or_else(error, counts_json),
-            "exits_per_operation": counts_json(&self.exits),
+            "calls_per_operation": self.calls.as_ref().map_or_else(error, |own| json!(own.calls)),
+            "exits_per_operation": exits_json(&self.exits),
         })
     }
 }
 
 pub fn row_without_figures(app: &App) -> String {
-    cells(app, [const { None }; 7])
+    cells(app, [const { None }; 8])
 }
 
-fn cells(app: &App, cells: [Option<String>; 7]) -> String {
+fn cells(app: &App, cells: [Option<String>; 8]) -> String {
     let cells = cells.map(|cell| cell.unwrap_or_else(|| "–".to_owned()));
     format!("| {} (`{}`) | {} |", app.title, app.name, cells.join(" | "))
 }
@@ -151,14 +152,14 @@ fn hundredths(value: f64) -> String {
     format!("{:.2}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 
-fn counts_json(counts: &Counts) -> Value {
-    let kinds: Map<String, Value> = counts
+fn exits_json(exits: &Counts) -> Value {
+    let kinds: Map<String, Value> = exits
         .kinds
         .iter()
         .filter(|(_, count)| **count >= FEW)
         .map(|(name, count)| (name.clone(), json!(count)))
         .collect();
-    json!({ "all": counts.all, "kinds": kinds })
+    json!({ "all": exits.all(), "no_calls": exits.others, "kinds": kinds })
 }
 
 #[cfg(test)]
@@ -171,11 +172,12 @@ mod tests {
             km: vec![50.0, 6.0, 400.0],
             runsc: Err(Error::Missing("runsc".to_owned())),
             calls: Ok(Counts {
-                all: 2.0,
+                calls: 2.0,
                 ..Counts::default()
             }),
             exits: Counts {
-                all: -0.001,
+                calls: 2.101,
+                others: -0.001,
                 ..Counts::default()
             },
         }
@@ -200,7 +202,10 @@ mod tests {
     #[test]
     fn a_row_has_as_many_cells_as_the_heading() {
         let (row, none) = (figures().row(&app()), row_without_figures(&app()));
-        assert_eq!(row, "| It (`it`) | 100 | 50 | – | 0.50 | – | 2.00 | 0.00 |");
+        assert_eq!(
+            row,
+            "| It (`it`) | 100 | 50 | – | 0.50 | – | 2.00 | 2.10 | 0.00 |"
+        );
         for line in HEADING.lines() {
             assert_eq!(line.matches('|').count(), row.matches('|').count());
             assert_eq!(line.matches('|').count(), none.matches('|').count());

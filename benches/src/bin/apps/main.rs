@@ -26,8 +26,8 @@ use starter::{Counts, Starter};
 /// The length of a run in seconds.
 const RUN: f64 = 1.0;
 const QUICK_RUN: f64 = 0.3;
-/// Of the shorter one of the two runs whose difference is counted.
-const SHORT_RUN: f64 = 0.2;
+/// Of the two runs whose difference is counted.
+const COUNTED_RUNS: [f64; 2] = [0.2, 2.0];
 
 /// Measures real programs natively, under km and under runsc, in turns.
 ///
@@ -136,15 +136,16 @@ fn measure(app: &App, place: &Place, km: &Path, options: &Options) -> Result<Fig
     }
     let [native, km_column, runsc] = columns;
     let (native, under_km) = (native.samples?, km_column.samples?);
-    // What counts is about as slow as km.
-    let rate = median(&under_km).unwrap_or_default();
-    let counted = |starter: &Starter| counts_per_operation(app, place, starter, rate);
+    let counted = |starter: &Starter, samples: &[f64]| {
+        let rate = median(samples).unwrap_or_default();
+        counts_per_operation(app, place, starter, rate)
+    };
     Ok(Figures {
+        runsc: runsc.samples,
+        calls: Starter::watched().and_then(|starter| counted(&starter, &native)),
+        exits: counted(&Starter::Counted(km.to_owned()), &under_km)?,
         native,
         km: under_km,
-        runsc: runsc.samples,
-        calls: Starter::traced().and_then(|starter| counted(&starter)),
-        exits: counted(&Starter::Counted(km.to_owned()))?,
     })
 }
 
@@ -156,8 +157,8 @@ fn counts_per_operation(
     rate: f64,
 ) -> Result<Counts, Error> {
     let run = |seconds| app.run_counted(place, starter, Load::lasting(seconds, rate));
-    let (fewer_operations, fewer) = run(SHORT_RUN)?;
-    let (operations, counts) = run(SHORT_RUN + RUN)?;
+    let [short, long] = COUNTED_RUNS;
+    let ((fewer_operations, fewer), (operations, counts)) = (run(short)?, run(long)?);
     Ok(counts.per_operation(&fewer, operations - fewer_operations))
 }
 

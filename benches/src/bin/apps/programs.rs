@@ -175,6 +175,7 @@ fn postgres(run: &Run<'_>, load: Load, kind: &[&str]) -> Result<Done, Error> {
         run.client(&words)?;
         let (server, port) = serve_postgres(run, &Starter::Native, &making)?;
         pgbench(run, port, &["-i", "-q"])?;
+        psql(run, port, "CREATE EXTENSION pg_prewarm")?;
         server.stop("INT")?;
         fs::rename(&making, &made).map_err(|error| Error::Io(making, error))?;
     }
@@ -183,6 +184,9 @@ fn postgres(run: &Run<'_>, load: Load, kind: &[&str]) -> Result<Done, Error> {
     run.client(&["cp", "-a", &made, &data])?;
 
     let (server, port) = serve_postgres(run, run.starter(), &data)?;
+    // As after some time, when no operation reads a file.
+    let tables = "SELECT pg_prewarm(oid) FROM pg_class WHERE relname LIKE 'pgbench_%'";
+    psql(run, port, tables)?;
     let each = (load.operations / CLIENTS).max(1).to_string();
     let clients = CLIENTS.to_string();
     let mut options = vec!["-c", &clients, "-j", "1", "-n", "-t", &each];
@@ -238,8 +242,21 @@ fn serve_postgres(run: &Run<'_>, starter: &Starter, data: &str) -> Result<(Serve
 }
 
 fn pgbench(run: &Run<'_>, port: u16, options: &[&str]) -> Result<String, Error> {
-    let (pgbench, at) = (postgres_program("pgbench")?, port.to_string());
-    let mut words = vec![pgbench.as_str(), "-h", "127.0.0.1", "-p", &at];
+    postgres_client(run, "pgbench", port, options)
+}
+
+fn psql(run: &Run<'_>, port: u16, statement: &str) -> Result<String, Error> {
+    postgres_client(run, "psql", port, &["-q", "-c", statement])
+}
+
+fn postgres_client(
+    run: &Run<'_>,
+    name: &str,
+    port: u16,
+    options: &[&str],
+) -> Result<String, Error> {
+    let (client, at) = (postgres_program(name)?, port.to_string());
+    let mut words = vec![client.as_str(), "-h", "127.0.0.1", "-p", &at];
     words.extend(["-U", "postgres"]);
     words.extend(options);
     words.push("postgres");

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use km_bench::bundle;
 use km_bench::runner::in_path;
 
-use crate::app::{Error, LOOK_AGAIN, PATIENCE};
+use crate::app::{Error, number_after, number_before};
+
+/// The event of each system call.
+const CALLS: &str = "raw_syscalls:sys_enter";
 
 /// A way to start a program.
 pub enum Starter {
     Native,
-    /// Under strace, which counts the program's system calls.
-    Traced(PathBuf),
+    /// Natively, while perf counts the program's system calls.
+    Watched(PathBuf),
     Km(PathBuf),
     /// Under km, which counts its exits.
     Counted(PathBuf),
@@ -23,24 +25,22 @@ pub enum Starter {
 }
 
 impl Starter {
-    pub fn traced() -> Result<Starter, Error> {
-        installed("strace").map(Starter::Traced)
+    pub fn watched() -> Result<Starter, Error> {
+        installed("perf").map(Starter::Watched)
     }
 
     pub fn runsc() -> Result<Starter, Error> {
         installed("runsc").map(Starter::Runsc)
     }
 
-    /// The program with its arguments, to be started in `directory`. Its process gets the signals
-    /// that are meant for the program.
+    /// The program with its arguments, to be started in `directory`.
     pub fn command(&self, words: &[&str], directory: &Path) -> Result<Command, Error> {
         let mut command = match self {
             Starter::Native => Command::new(words[0]),
-            Starter::Traced(strace) => {
-                let mut command = Command::new(strace);
-                // With -D the program is the child and strace the grandchild.
-                command.args(["-D", "-f", "-c", "-U", "calls,name", "-o"]);
-                command.arg(calls_file(directory)).arg(words[0]);
+            Starter::Watched(perf) => {
+                let mut command = Command::new(perf);
+                command.args(["stat", "-x", ",", "-e", CALLS, "-o"]);
+                command.arg(calls_file(directory)).arg("--").arg(words[0]);
                 command
             }
             Starter::Km(km) => {
@@ -71,23 +71,24 @@ impl Starter {
         Ok(command)
     }
 
+    /// The process that gets signals meant for the program, where `child` is the one started.
+    pub fn receiver(&self, child: u32) -> Result<u32, Error> {
+        let Starter::Watched(_) = self else {
+            return Ok(child);
+        };
+        // The program is perf's only child.
+        let path = format!("/proc/{child}/task/{child}/children");
+        let children = fs::read_to_string(&path);
+        let children = children.map_err(|error| Error::Io(path.clone(), error))?;
+        number_after(&children, "").map(|id| id as u32)
+    }
+
     /// What was counted of a run in `directory`, in all its processes; nothing where nobody counts.
     pub fn counts(&self, directory: &Path) -> Result<Counts, Error> {
         match self {
-            Starter::Traced(_) => {
-                let path = calls_file(directory);
-                let start = Instant::now();
-                // strace writes when the last process has ended.
-                loop {
-                    let text = fs::read_to_string(&path).unwrap_or_default();
-                    if let Some(counts) = Counts::of_strace(&text) {
-                        return Ok(counts);
-                    }
-                    if start.elapsed() > PATIENCE {
-                        return Err(Error::Slow("strace".to_owned()));
-                    }
-                    std::thread::sleep(LOOK_AGAIN);
-                }
+            Starter::Watched(_) => {
+                let io = |error| Error::Io("the report of perf".to_owned(), error);
+                Counts::of_perf(&fs::read_to_string(calls_file(directory)).map_err(io)?)
             }
             Starter::Counted(_) => {
                 let io = |error| Error::Io("reports of km".to_owned(), error);
@@ -116,28 +117,32 @@ pub fn exits_directory(directory: &Path) -> PathBuf {
     directory.join("exits")
 }
 
-/// Things counted: their number, and that of each kind.
+/// Things counted.
 #[derive(Debug, Default, PartialEq)]
 pub struct Counts {
-    pub all: f64,
+    /// System calls.
+    pub calls: f64,
+    /// Exits for other reasons.
+    pub others: f64,
+    /// Both by their names, where these are known.
     pub kinds: BTreeMap<String, f64>,
 }
 
 impl Counts {
-    /// A summary of strace; `None` if it is not complete.
-    fn of_strace(text: &str) -> Option<Counts> {
-        let mut counts = Counts::default();
-        for (count, name) in text.lines().filter_map(count_and_name) {
-            if name == "total" {
-                counts.all = count;
-                return Some(counts);
-            }
-            counts.kinds.insert(name.to_owned(), count);
-        }
-        None
+    /// What `perf stat` writes.
+    fn of_perf(report: &str) -> Result<Counts, Error> {
+        let line = report.lines().find(|line| line.contains(CALLS));
+        Ok(Counts {
+            calls: number_before(line.unwrap_or(report), ",")?,
+            ..Counts::default()
+        })
     }
 
-    /// Adds a report of `km --stats`. An exit for a system call is of the call's kind.
+    pub fn all(&self) -> f64 {
+        self.calls + self.others
+    }
+
+    /// Adds a report of `km --stats`.
     fn add_report(&mut self, report: &str) {
         let mut lines = report
             .lines()
@@ -145,8 +150,10 @@ impl Counts {
             .skip(1);
         let exits = lines.by_ref().take_while(|line| !line.contains("errors"));
         for (count, name) in exits.filter_map(count_and_kind) {
-            self.all += count;
-            if name != "system call" {
+            if name == "system call" {
+                self.calls += count;
+            } else {
+                self.others += count;
                 *self.kinds.entry(name.to_owned()).or_default() += count;
             }
         }
@@ -162,7 +169,8 @@ impl Counts {
             (name.clone(), (count - before) / operations)
         };
         Counts {
-            all: (self.all - fewer.all) / operations,
+            calls: (self.calls - fewer.calls) / operations,
+            others: (self.others - fewer.others) / operations,
             kinds: self.kinds.iter().map(each).collect(),
         }
     }
@@ -191,15 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_of_strace_has_a_last_line() {
-        let text = "    calls syscall\n--------- ------\n       12 read\n        3 openat\n";
-        assert_eq!(Counts::of_strace(text), None);
-        let text = format!("{text}--------- ------\n       15 total\n");
-        let expected = Counts {
-            all: 15.0,
-            kinds: kinds(&[("openat", 3.0), ("read", 12.0)]),
-        };
-        assert_eq!(Counts::of_strace(&text), Some(expected));
+    fn perf_s_line_is_found() {
+        let text = "# started on Sat\n\n364438,,raw_syscalls:sys_enter,2351551441,100.00,,\n";
+        let counts = Counts::of_perf(text);
+        assert_eq!(counts.map(|counts| counts.calls).ok(), Some(364_438.0));
+        assert!(Counts::of_perf("<not supported>,,raw_syscalls:sys_enter,0,100.00,,\n").is_err());
+        assert!(Counts::of_perf("").is_err());
     }
 
     #[test]
@@ -216,7 +221,8 @@ mod tests {
         counts.add_report(report);
         counts.add_report(report);
         let expected = Counts {
-            all: 44.0,
+            calls: 40.0,
+            others: 4.0,
             kinds: kinds(&[("openat", 8.0), ("page fault", 4.0), ("read", 30.0)]),
         };
         assert_eq!(counts, expected);
@@ -225,16 +231,29 @@ mod tests {
     #[test]
     fn start_and_end_do_not_count() {
         let fewer = Counts {
-            all: 110.0,
-            kinds: kinds(&[("read", 10.0), ("brk", 100.0)]),
+            calls: 110.0,
+            others: 20.0,
+            kinds: kinds(&[("read", 10.0), ("brk", 100.0), ("page fault", 20.0)]),
         };
         let more = Counts {
-            all: 290.0,
-            kinds: kinds(&[("read", 100.0), ("write", 90.0), ("brk", 100.0)]),
+            calls: 290.0,
+            others: 65.0,
+            kinds: kinds(&[
+                ("read", 100.0),
+                ("write", 90.0),
+                ("brk", 100.0),
+                ("page fault", 65.0),
+            ]),
         };
         let expected = Counts {
-            all: 2.0,
-            kinds: kinds(&[("read", 1.0), ("write", 1.0), ("brk", 0.0)]),
+            calls: 2.0,
+            others: 0.5,
+            kinds: kinds(&[
+                ("read", 1.0),
+                ("write", 1.0),
+                ("brk", 0.0),
+                ("page fault", 0.5),
+            ]),
         };
         assert_eq!(more.per_operation(&fewer, 90.0), expected);
     }
