@@ -1,7 +1,7 @@
 //! The central path: build a virtual machine around a payload, and run it.
 
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::seccomp::Mode;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
 use crate::sys::map::Reservation;
-use crate::sys::{proc, signal, thread};
+use crate::sys::{namespace, proc, signal, thread};
 use crate::syscall::limits::AddressLimits;
 use crate::task::clone::run_thread;
 use crate::task::exec::Inherited;
@@ -56,7 +56,17 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         Some(inherited) => inherited.execfn.clone(),
         None => payload.as_os_str().to_owned(),
     };
-    let target = loader::resolve(&payload, &execfn, argv)?;
+    let before = match &inherited {
+        Some(_) => None,
+        None => proc::proc_root().ok(),
+    };
+    let held = match &inherited {
+        Some(inherited) => &inherited.proc_root,
+        None => &before,
+    };
+    let held = held.as_ref().map(AsFd::as_fd);
+    let target = loader::resolve(&payload, &execfn, argv, held)?;
+    drop(before);
     let Surroundings {
         fds,
         image,
@@ -68,6 +78,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         mask,
         ignored,
         seccomp,
+        children_elsewhere,
     } = match inherited {
         Some(mut inherited) => {
             // The program is open now.
@@ -78,6 +89,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
     };
     let machine = build_memory(&vm, options.memory, &fds)?;
     let layout = Layout {
+        proc_root: proc_root.as_ref().map(AsFd::as_fd),
         env,
         randomise: !options.fixed_addresses && proc::randomises_addresses(),
         stack_limit: limits.all().stack.soft,
@@ -98,7 +110,14 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
     registers.rsp = entry.stack.sp;
     show_payload(&target, &execfn, &entry, &machine.memory, &fds);
 
+    if children_elsewhere {
+        // Where that is not possible, KVM needs no worker.
+        let made = namespace::with_children_here(|| processor.vcpu.make_worker());
+        made.unwrap_or_else(|_| processor.vcpu.make_worker())?;
+    }
+
     let mut thread = Thread::new(processor.mailbox, machine.world.admit());
+    thread.children_elsewhere = children_elsewhere;
     thread.mask = mask;
     thread.seccomp.set(seccomp);
     let process = Process::new(Parts {
@@ -156,6 +175,7 @@ struct Surroundings {
     mask: u64,
     ignored: u64,
     seccomp: Mode,
+    children_elsewhere: bool,
 }
 
 impl Surroundings {
@@ -182,6 +202,7 @@ impl Surroundings {
             mask: signal::mask(),
             ignored: 0,
             seccomp: Mode::Disabled,
+            children_elsewhere: false,
         })
     }
 
@@ -202,6 +223,7 @@ impl Surroundings {
             mask: from.mask,
             ignored: from.ignored,
             seccomp: from.seccomp,
+            children_elsewhere: from.children_elsewhere,
         })
     }
 }

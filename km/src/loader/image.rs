@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::ops::Range;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +20,9 @@ use crate::vm::cpuid::Features;
 
 /// What is chosen beside the program itself.
 #[derive(Debug)]
-pub struct Layout {
+pub struct Layout<'a> {
+    /// The root of `/proc`.
+    pub proc_root: Option<BorrowedFd<'a>>,
     pub env: Vec<OsString>,
     /// Randomise addresses.
     pub randomise: bool,
@@ -81,7 +83,7 @@ const STACK_READY_MAX: u64 = 1 << 30;
 /// As `execve(2)`; ENOMEM where it does not fit.
 pub fn load(
     target: &Target,
-    layout: &Layout,
+    layout: &Layout<'_>,
     space: &mut AddressSpace,
     features: &Features,
 ) -> Result<Entry, LoadError> {
@@ -114,7 +116,7 @@ pub fn load(
         .next_multiple_of(PAGE);
     space.start_brk(brk + random.pages(BRK_RANDOM));
 
-    let vdso = Vdso::of_host().and_then(|vdso| vdso.map(space).ok());
+    let vdso = Vdso::of_host(layout.proc_root).and_then(|vdso| vdso.map(space).ok());
     let auxv = auxv(&program.image, bias, interpreter_base, vdso, features);
     let content = StackContent {
         argv: &target.argv,

@@ -6,10 +6,10 @@ pub mod script;
 pub mod stack;
 pub mod vdso;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::loader::elf::{ElfError, ElfHeader, ElfImage, Role};
 use crate::loader::script::{ScriptError, parse_script};
 use crate::loader::stack::StackError;
 use crate::mem::mapping::FileInfo;
-use crate::sys::{clone, proc};
+use crate::sys::{clone, path, proc};
 
 pub use image::{Entry, Layout, base_name, load, prot};
 
@@ -109,24 +109,31 @@ pub struct Target {
     pub execfn: OsString,
 }
 
-/// Opens `path`, which was given as `execfn`, and all it needs to run.
+/// Opens `path`, which was given as `execfn`, and all it needs to run. From
+/// where the payload has its root there may be no `/proc`: `proc_root` is.
 ///
 /// # Errors
 ///
 /// What `execve(2)` would report.
-pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Target, LoadError> {
+pub fn resolve(
+    path: &Path,
+    execfn: &OsStr,
+    argv: Vec<OsString>,
+    proc_root: Option<BorrowedFd<'_>>,
+) -> Result<Target, LoadError> {
+    let finder = Finder { proc_root };
     let mut path = path.to_owned();
     let mut name = execfn.to_owned();
     let mut argv = argv;
     for _ in 0..=script::MAX_SCRIPTS {
-        let file = open_executable(&path)?;
+        let file = finder.open_executable(&path)?;
         let head = read_head(&file, &path)?;
         let script = parse_script(&head).map_err(|source| LoadError::Script {
             path: path.clone(),
             source,
         })?;
         let Some(script) = script else {
-            let (program, interpreter) = read_program(path, file, &head)?;
+            let (program, interpreter) = finder.read_program(path, file, &head)?;
             return Ok(Target {
                 program,
                 interpreter,
@@ -136,7 +143,7 @@ pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Targe
         };
         argv = script.argv(&name, &argv);
         let interpreter = PathBuf::from(script.interpreter);
-        if let Err(source) = open_executable(&interpreter) {
+        if let Err(source) = finder.open_executable(&interpreter) {
             return Err(LoadError::Interpreter {
                 path,
                 interpreter,
@@ -151,44 +158,140 @@ pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Targe
     })
 }
 
-fn open_executable(path: &Path) -> Result<File, LoadError> {
-    let failed = |error: io::Error| LoadError::Open {
-        path: path.to_owned(),
-        errno: error.into(),
-    };
-    // Not blocking: a pipe with that name has no reader to wait for.
-    let options = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
-    // What may be executed but not read, Linux runs all the same; km has to
-    // read it.
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(options)
-        .open(path);
-    let file = file.map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(LoadError::Directory {
-            path: path.to_owned(),
-        });
+/// Finds files as the payload's paths lead to them.
+struct Finder<'a> {
+    proc_root: Option<BorrowedFd<'a>>,
+}
+
+impl Finder<'_> {
+    /// Opens a file to be read.
+    fn open(&self, path: &Path, options: i32) -> io::Result<File> {
+        let below_proc = path.strip_prefix("/proc").ok();
+        let own = below_proc.filter(|path| path.starts_with("thread-self/fd"));
+        if let (Some(root), Some(path)) = (self.proc_root, own) {
+            let path = CString::new(path.as_os_str().as_bytes())?;
+            let file = path::open_at(root.as_raw_fd(), &path, options);
+            return match file {
+                Ok(file) => Ok(file.into()),
+                Err(errno) => Err(io::Error::from_raw_os_error(errno.raw())),
+            };
+        }
+        std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(options)
+            .open(path)
     }
-    if !metadata.is_file() {
-        return Err(LoadError::NotRegular {
+
+    fn open_executable(&self, path: &Path) -> Result<File, LoadError> {
+        let failed = |error: io::Error| LoadError::Open {
             path: path.to_owned(),
-        });
+            errno: error.into(),
+        };
+        // Not blocking: a pipe with that name has no reader to wait for.
+        let options = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+        // What may be executed but not read, Linux runs all the same; km has to
+        // read it.
+        let file = self.open(path, options).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(LoadError::Directory {
+                path: path.to_owned(),
+            });
+        }
+        if !metadata.is_file() {
+            return Err(LoadError::NotRegular {
+                path: path.to_owned(),
+            });
+        }
+        if !proc::may_execute(file.as_fd()) {
+            return Err(LoadError::NotExecutable {
+                path: path.to_owned(),
+            });
+        }
+        // As Linux does when it opens it: for instance, whether it is open for
+        // writing.
+        match clone::may_be_executed(file.as_fd()) {
+            Ok(()) => Ok(file),
+            Err(errno) => Err(LoadError::Open {
+                path: path.to_owned(),
+                errno,
+            }),
+        }
     }
-    if !proc::may_execute(file.as_fd()) {
-        return Err(LoadError::NotExecutable {
-            path: path.to_owned(),
-        });
+
+    /// A program, and the interpreter it names.
+    fn read_program(
+        &self,
+        path: PathBuf,
+        file: File,
+        head: &[u8],
+    ) -> Result<(Program, Option<Program>), LoadError> {
+        let (header, phdrs) = read_headers(&path, &file, head, Role::Program)?;
+        // Linux opens the interpreter before it looks at the segments.
+        let interpreter = self.find_interpreter(&path, &file, &header, &phdrs)?;
+        Ok((self.plan_program(path, file, &header, &phdrs)?, interpreter))
     }
-    // As Linux does when it opens it: for instance, whether it is open for
-    // writing.
-    match clone::may_be_executed(file.as_fd()) {
-        Ok(()) => Ok(file),
-        Err(errno) => Err(LoadError::Open {
-            path: path.to_owned(),
+
+    fn plan_program(
+        &self,
+        path: PathBuf,
+        file: File,
+        header: &ElfHeader,
+        phdrs: &[u8],
+    ) -> Result<Program, LoadError> {
+        let image = ElfImage::plan(header, phdrs).map_err(|source| LoadError::Elf {
+            path: path.clone(),
+            source,
+        })?;
+        let status = proc::file_status(file.as_fd()).map_err(|errno| LoadError::Open {
+            path: path.clone(),
             errno,
-        }),
+        })?;
+        let mut name = path::name_of(self.proc_root, file.as_fd());
+        if name.is_empty() {
+            // From where the root is there is no /proc.
+            name = path.as_os_str().as_bytes().to_vec();
+        }
+        let info = FileInfo {
+            path: name,
+            dev: status.device,
+            ino: status.inode,
+            writable: false,
+        };
+        Ok(Program {
+            path,
+            file,
+            info: Arc::new(info),
+            image,
+        })
+    }
+
+    fn find_interpreter(
+        &self,
+        program: &Path,
+        file: &File,
+        header: &ElfHeader,
+        phdrs: &[u8],
+    ) -> Result<Option<Program>, LoadError> {
+        let damaged = |source| LoadError::Elf {
+            path: program.to_owned(),
+            source,
+        };
+        let Some(range) = ElfImage::find_interp(header, phdrs).map_err(damaged)? else {
+            return Ok(None);
+        };
+        let bytes = read_at(file, program, range.offset, range.len as usize)?;
+        let path = PathBuf::from(ElfImage::interp_path(&bytes).map_err(damaged)?);
+        let opened = self.open_executable(&path).and_then(|file| {
+            let head = read_head(&file, &path)?;
+            let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
+            self.plan_program(path.clone(), file, &header, &phdrs)
+        });
+        opened.map(Some).map_err(|source| LoadError::Interpreter {
+            path: program.to_owned(),
+            interpreter: path,
+            source: Box::new(source),
+        })
     }
 }
 
@@ -217,18 +320,6 @@ fn read_at(file: &File, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// A program, and the interpreter it names.
-fn read_program(
-    path: PathBuf,
-    file: File,
-    head: &[u8],
-) -> Result<(Program, Option<Program>), LoadError> {
-    let (header, phdrs) = read_headers(&path, &file, head, Role::Program)?;
-    // Linux opens the interpreter before it looks at the segments.
-    let interpreter = find_interpreter(&path, &file, &header, &phdrs)?;
-    Ok((plan_program(path, file, &header, &phdrs)?, interpreter))
-}
-
 fn read_headers(
     path: &Path,
     file: &File,
@@ -246,64 +337,4 @@ fn read_headers(
     let (offset, len) = header.phdr_range();
     let phdrs = read_at(file, path, offset, len as usize)?;
     Ok((header, phdrs))
-}
-
-fn plan_program(
-    path: PathBuf,
-    file: File,
-    header: &ElfHeader,
-    phdrs: &[u8],
-) -> Result<Program, LoadError> {
-    let image = ElfImage::plan(header, phdrs).map_err(|source| LoadError::Elf {
-        path: path.clone(),
-        source,
-    })?;
-    let status = proc::file_status(file.as_fd()).map_err(|errno| LoadError::Open {
-        path: path.clone(),
-        errno,
-    })?;
-    let mut name = proc::file_name(file.as_fd());
-    if name.is_empty() {
-        // From where the root is there is no /proc.
-        name = path.as_os_str().as_bytes().to_vec();
-    }
-    let info = FileInfo {
-        path: name,
-        dev: status.device,
-        ino: status.inode,
-        writable: false,
-    };
-    Ok(Program {
-        path,
-        file,
-        info: Arc::new(info),
-        image,
-    })
-}
-
-fn find_interpreter(
-    program: &Path,
-    file: &File,
-    header: &ElfHeader,
-    phdrs: &[u8],
-) -> Result<Option<Program>, LoadError> {
-    let damaged = |source| LoadError::Elf {
-        path: program.to_owned(),
-        source,
-    };
-    let Some(range) = ElfImage::find_interp(header, phdrs).map_err(damaged)? else {
-        return Ok(None);
-    };
-    let bytes = read_at(file, program, range.offset, range.len as usize)?;
-    let path = PathBuf::from(ElfImage::interp_path(&bytes).map_err(damaged)?);
-    let opened = open_executable(&path).and_then(|file| {
-        let head = read_head(&file, &path)?;
-        let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
-        plan_program(path.clone(), file, &header, &phdrs)
-    });
-    opened.map(Some).map_err(|source| LoadError::Interpreter {
-        path: program.to_owned(),
-        interpreter: path,
-        source: Box::new(source),
-    })
 }

@@ -8,11 +8,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::errno::Errno;
 use crate::mem::layout::PAGE;
 use crate::mem::space::AddressSpace;
-use crate::sys::proc;
+use crate::sys::{path, proc};
 
 /// The host's vDSO: where its code and data lie in the monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,16 +23,16 @@ pub struct Vdso {
 }
 
 impl Vdso {
-    /// That of the running kernel; `None` where it has none.
-    pub fn of_host() -> Option<Vdso> {
+    /// That of the running kernel; `None` where it has none, or where there is
+    /// no `/proc`.
+    pub fn of_host(proc_root: Option<BorrowedFd<'_>>) -> Option<Vdso> {
         // Large enough to be read at once: each read makes the kernel start
         // over.
         const ROOM: usize = 16 << 10;
         let mut maps = String::with_capacity(ROOM);
-        File::open("/proc/self/maps")
-            .ok()?
-            .read_to_string(&mut maps)
-            .ok()?;
+        // Not by its path: there the payload may have put something else.
+        let file = path::open_at(proc_root?.as_raw_fd(), c"self/maps", libc::O_RDONLY).ok()?;
+        File::from(file).read_to_string(&mut maps).ok()?;
         Vdso::parse(&maps)
     }
 

@@ -554,17 +554,21 @@ impl AddressSpace {
         &self.vm
     }
 
-    /// Moves into virtual machine `vm` with empty `tables`: in the child of a
-    /// fork, where the memory itself is a copy already.
+    /// Moves into virtual machine `vm` with empty `tables`; the one it was in.
     ///
     /// # Errors
     ///
     /// ENOMEM; from KVM.
-    pub fn renew(&mut self, vm: Arc<Vm>, slots: Slots, tables: PageTables) -> Result<(), Errno> {
-        // What the old one owns is the parent's to close.
-        Vm::abandon(std::mem::replace(&mut self.vm, vm));
+    pub fn renew(
+        &mut self,
+        vm: Arc<Vm>,
+        slots: Slots,
+        tables: PageTables,
+    ) -> Result<Arc<Vm>, Errno> {
+        let before = std::mem::replace(&mut self.vm, vm);
         self.slots = slots;
         let old = std::mem::replace(&mut self.tables, tables);
-        self.renew_shared(old.area())
+        self.renew_shared(old.area())?;
+        Ok(before)
     }
 }

@@ -2,6 +2,7 @@
 //! nothing of their monitors.
 
 mod area;
+mod instance;
 mod name;
 mod numbers;
 mod other;
@@ -9,16 +10,16 @@ mod place;
 mod smaps;
 
 use std::ffi::{CString, OsStr};
-use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::errno::Errno;
 use crate::mem::mapping::FileInfo;
-use crate::sys::path;
+use crate::sys::{path, proc};
 use crate::task::process::Process;
+use instance::Instance;
 use name::Name;
 pub use name::number;
 pub use other::Notice;
@@ -38,42 +39,52 @@ pub enum View {
     Refused(Errno),
 }
 
-fn own_id() -> i32 {
-    std::process::id() as i32
-}
-
-/// Where the link at `path` leads for the payload, by the words of the path
-/// alone: for names that lead there without links of their own.
+/// Where the link at `path` leads for the payload, if its words alone say that
+/// it is one of those that only `/proc` has.
 ///
 /// # Errors
 ///
 /// ENOENT for what is the monitor's.
 pub fn leads_to(process: &Process, path: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
-    let Some(name) = Name::of_given(path, own_id()) else {
-        return Ok(None);
-    };
-    if name.descriptor().is_none() && name.file() != Some(b"exe") {
+    const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+    let is_of_interest =
+        |name: Name<'_>| name.descriptor().is_some() || name.file() == Some(b"exe");
+    if !Name::of_given(path).is_some_and(is_of_interest) {
         return Ok(None);
     }
-    match view(process, &name) {
+    let link = CString::new(path).map_err(|_| Errno::ENOENT)?;
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let open = || path::open_resolved(libc::AT_FDCWD, &link, flags, RESOLVE_NO_MAGICLINKS);
+    let Ok(link) = process.fds.adopt(open) else {
+        // The host finds the error itself.
+        return Ok(None);
+    };
+    if !proc::is_on_procfs(link.as_fd()) {
+        return Ok(None);
+    }
+    match look_opened(process, link.as_fd(), libc::AT_FDCWD) {
         View::File(file) => Ok(Some(file)),
         View::Refused(errno) => Err(errno),
         View::Host | View::Text(_) | View::Memory => Ok(None),
     }
 }
 
-/// How a file of procfs is served that is open.
-pub fn look_opened(process: &Process, file: BorrowedFd<'_>) -> View {
-    let Some(place) = place::of(process, file) else {
-        return View::Refused(Errno::EACCES);
-    };
-    Name::of_place(&place).map_or(View::Host, |name| view(process, &name))
+/// How a file of procfs is served that is open, and was looked up from the
+/// directory `near`.
+pub fn look_opened(process: &Process, file: BorrowedFd<'_>, near: i32) -> View {
+    match place::of(process, file, near) {
+        Ok(place) => match Name::of_place(&place.path) {
+            Some(name) => view(process, &place.instance, &name),
+            None => View::Host,
+        },
+        Err(errno) => View::Refused(errno),
+    }
 }
 
-fn view(process: &Process, name: &Name<'_>) -> View {
+fn view(process: &Process, proc: &Instance, name: &Name<'_>) -> View {
     if name
         .descriptor()
-        .is_some_and(|fd| reserves(process, name, fd))
+        .is_some_and(|fd| reserves(process, proc, name, fd))
     {
         return View::Refused(Errno::ENOENT);
     }
@@ -92,10 +103,10 @@ fn view(process: &Process, name: &Name<'_>) -> View {
         | b"syscall" => View::Refused(Errno::EACCES),
         b"exe" | b"maps" | b"smaps" | b"smaps_rollup" | b"auxv" | b"status" | b"stat"
         | b"statm" | b"limits" => {
-            let shown = if is_own(process, name) {
-                own(process, name, file)
+            let shown = if proc.is_own(name.process) {
+                own(process, proc, name, file)
             } else {
-                other::view(process, name, file)
+                other::view(process, proc, name, file)
             };
             shown.unwrap_or_else(View::Refused)
         }
@@ -104,21 +115,16 @@ fn view(process: &Process, name: &Name<'_>) -> View {
 }
 
 /// Whether descriptor `fd` of the process is its monitor's.
-fn reserves(process: &Process, name: &Name<'_>, fd: i32) -> bool {
-    match is_own(process, name) {
+fn reserves(process: &Process, proc: &Instance, name: &Name<'_>, fd: i32) -> bool {
+    match proc.is_own(name.process) {
         true => process.fds.contains(fd),
-        false => other::reserves(process, name.process, fd),
+        false => other::reserves(process, proc, name.process, fd),
     }
 }
 
-/// Whether it is of the payload's own process.
-fn is_own(process: &Process, name: &Name<'_>) -> bool {
-    name.process == own_id() || process.has_thread(name.process)
-}
-
 /// The payload's own `file`.
-fn own(process: &Process, name: &Name<'_>, file: &[u8]) -> Result<View, Errno> {
-    let host = |file: &str| text(process, &name.below_root(file));
+fn own(process: &Process, proc: &Instance, name: &Name<'_>, file: &[u8]) -> Result<View, Errno> {
+    let host = |file: &str| proc.text(process, &name.below_root(file));
     let bytes = match file {
         b"exe" => {
             return Ok(View::File(
@@ -144,64 +150,68 @@ fn own(process: &Process, name: &Name<'_>, file: &[u8]) -> Result<View, Errno> {
     Ok(View::Text(bytes))
 }
 
-/// The host's file at `path` below the root of `/proc`.
-fn bytes(process: &Process, path: &str) -> Result<Vec<u8>, Errno> {
-    let root = process.proc_root.as_ref().ok_or(Errno::ENOENT)?;
-    let path = CString::new(path).map_err(|_| Errno::ENOENT)?;
-    let open = || path::open_at(root.as_raw_fd(), &path, libc::O_RDONLY);
-    let file = process.fds.adopt(open)?;
-    let mut bytes = Vec::new();
-    std::fs::File::from(file).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn text(process: &Process, path: &str) -> Result<String, Errno> {
-    let bytes = bytes(process, path)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// A directory of a process that also holds things of its monitor's.
+#[derive(Debug)]
+pub struct Listing {
+    instance: Instance,
+    kind: Kind,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
-    /// `fd` or `fdinfo` of the own.
+enum Kind {
+    /// `fd` or `fdinfo` of the own process.
     Descriptors,
-    /// `fd` or `fdinfo` of another process.
+    /// `fd` or `fdinfo` of another one.
     DescriptorsOf(i32),
     /// `task` of the own.
-    Threads,
-    /// `task` of another process.
+    Threads(i32),
+    /// `task` of another one.
     ThreadsOf(i32),
+    /// One that cannot be told.
+    Unknown,
 }
 
 /// Which of them `directory`, of procfs, is.
 pub fn listing(process: &Process, directory: BorrowedFd<'_>) -> Option<Listing> {
-    let place = place::of(process, directory)?;
-    let name = Name::of_place(&place)?;
-    match name.file()? {
-        b"fd" | b"fdinfo" if is_own(process, &name) => Some(Listing::Descriptors),
-        b"fd" | b"fdinfo" => Some(Listing::DescriptorsOf(name.process)),
-        b"task" if is_own(process, &name) => Some(Listing::Threads),
-        b"task" => Some(Listing::ThreadsOf(name.process)),
-        _ => None,
-    }
+    let place = match place::of(process, directory, libc::AT_FDCWD) {
+        Ok(place) => place,
+        Err(_) => {
+            let instance = Instance::held(process)?;
+            let kind = Kind::Unknown;
+            return Some(Listing { instance, kind });
+        }
+    };
+    let name = Name::of_place(&place.path)?;
+    let own = place.instance.is_own(name.process);
+    let kind = match name.file()? {
+        b"fd" | b"fdinfo" if own => Kind::Descriptors,
+        b"fd" | b"fdinfo" => Kind::DescriptorsOf(name.process),
+        b"task" if own => Kind::Threads(name.process),
+        b"task" => Kind::ThreadsOf(name.process),
+        _ => return None,
+    };
+    let instance = place.instance;
+    Some(Listing { instance, kind })
 }
 
 /// Whether `name` in such a directory is the monitor's.
-pub fn hides(process: &Process, listing: Listing, name: &[u8]) -> bool {
+pub fn hides(process: &Process, listing: &Listing, name: &[u8]) -> bool {
     let Some(number) = number(name) else {
         return false;
     };
-    match listing {
-        Listing::Descriptors => process.fds.contains(number),
-        Listing::DescriptorsOf(other) => other::reserves(process, other, number),
-        Listing::Threads => !process.has_thread(number),
-        Listing::ThreadsOf(other) => is_worker(process, other, number),
+    let proc = &listing.instance;
+    match listing.kind {
+        Kind::Descriptors => process.fds.contains(number),
+        Kind::DescriptorsOf(other) => other::reserves(process, proc, other, number),
+        Kind::Threads(_) if proc.counts_as_process() => !process.has_thread(number),
+        Kind::Threads(id) | Kind::ThreadsOf(id) => is_worker(process, proc, id, number),
+        Kind::Unknown => process.fds.contains(number),
     }
 }
 
-/// Whether a thread of another process is KVM's own.
-fn is_worker(process: &Process, other: i32, thread: i32) -> bool {
-    let name = bytes(process, &format!("{other}/task/{thread}/comm"));
+/// Whether a thread of a process is KVM's own.
+fn is_worker(process: &Process, proc: &Instance, id: i32, thread: i32) -> bool {
+    let name = proc.bytes(process, &format!("{id}/task/{thread}/comm"));
     name.is_ok_and(|name| name.starts_with(b"kvm-nx-lpage-re"))
 }
 

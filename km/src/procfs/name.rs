@@ -12,6 +12,9 @@ pub struct Name<'a> {
     entry: Vec<&'a [u8]>,
 }
 
+/// Stands for the calling process.
+const SELF: i32 = 0;
+
 impl<'a> Name<'a> {
     /// From a path below the root of procfs, without links.
     pub fn of_place(place: &'a [u8]) -> Option<Name<'a>> {
@@ -21,8 +24,8 @@ impl<'a> Name<'a> {
     }
 
     /// From a name as the payload gives it, which leads there if nothing on the
-    /// way is a link of its own. `own` is the calling process.
-    pub fn of_given(path: &'a [u8], own: i32) -> Option<Name<'a>> {
+    /// way is a link of its own. The calling process is [`SELF`].
+    pub fn of_given(path: &'a [u8]) -> Option<Name<'a>> {
         if !path.starts_with(b"/") {
             return None;
         }
@@ -34,7 +37,7 @@ impl<'a> Name<'a> {
             return None;
         }
         let process = match *who {
-            b"self" | b"thread-self" => own,
+            b"self" | b"thread-self" => SELF,
             who => number(who)?,
         };
         Name::below(process, rest)
@@ -124,11 +127,11 @@ mod tests {
 
     #[test]
     fn names_as_given() {
-        let given = |path: &'static str| Name::of_given(path.as_bytes(), 7);
+        let given = |path: &'static str| Name::of_given(path.as_bytes());
         let maps = given("/proc/self/maps").unwrap();
-        assert_eq!((maps.process, maps.file()), (7, Some(&b"maps"[..])));
+        assert_eq!((maps.process, maps.file()), (SELF, Some(&b"maps"[..])));
         let maps = given("//proc/./thread-self//maps").unwrap();
-        assert_eq!((maps.process, maps.file()), (7, Some(&b"maps"[..])));
+        assert_eq!((maps.process, maps.file()), (SELF, Some(&b"maps"[..])));
         assert_eq!(given("/proc/8/fd/3").unwrap().descriptor(), Some(3));
         assert_eq!(given("/proc/self/../8/fd/3"), None);
         assert_eq!(given("proc/self/maps"), None);

@@ -93,11 +93,15 @@ pub fn status(process: &Process, host: &str) -> String {
     host.lines().map(line).collect()
 }
 
-/// The thread a `status` is about.
+/// The thread a `status` is about, by its id in its own PID namespace: the
+/// last of those it has.
 fn thread_of(status: &str) -> Option<i32> {
-    let lines = status.lines();
-    let mut ids = lines.filter_map(|line| line.strip_prefix("Pid:"));
-    ids.next()?.trim().parse().ok()
+    let id = |key: &str| {
+        let ids = status.lines().find_map(|line| line.strip_prefix(key))?;
+        ids.split_whitespace().next_back()?.parse().ok()
+    };
+    // Without namespaces there is one.
+    id("NSpid:").or_else(|| id("Pid:"))
 }
 
 /// What a `status` says of the calls a thread may make, where it says `host`

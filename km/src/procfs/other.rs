@@ -16,11 +16,12 @@ use crate::errno::Errno;
 use crate::fd::ReservedFds;
 use crate::mem::guest::GuestMemory;
 use crate::mem::layout::PAGE;
+use crate::procfs::View;
 use crate::procfs::area::{self, Area};
+use crate::procfs::instance::Instance;
 use crate::procfs::name::Name;
 use crate::procfs::numbers::replace_in_stat;
-use crate::procfs::{View, bytes, text};
-use crate::sys::{path, proc};
+use crate::sys::{path, proc as host};
 use crate::task::process::Process;
 
 /// In the auxiliary vector: the address of the notice. Linux's own keys are
@@ -85,8 +86,8 @@ impl Notice {
     }
 
     /// That of another process, if it has a monitor.
-    fn of(process: &Process, other: i32) -> Result<Option<Notice>, Errno> {
-        let auxv = bytes(process, &format!("{other}/auxv"))?;
+    fn of(process: &Process, proc: &Instance, other: i32) -> Result<Option<Notice>, Errno> {
+        let auxv = proc.bytes(process, &format!("{other}/auxv"))?;
         let (words, _) = auxv.as_chunks::<8>();
         let words: Vec<u64> = words.iter().map(|word| u64::from_ne_bytes(*word)).collect();
         let (pairs, _) = words.as_chunks::<2>();
@@ -94,7 +95,9 @@ impl Notice {
             return Ok(None);
         };
         let mut notice = Notice::new_zeroed();
-        path::read_memory_of(other, *address, notice.as_mut_bytes()).map_err(|_| Errno::EACCES)?;
+        let bytes = notice.as_mut_bytes();
+        proc.read_memory(process, other, *address, bytes)
+            .map_err(|_| Errno::EACCES)?;
         match notice.magic {
             MAGIC => Ok(Some(notice)),
             _ => Err(Errno::EACCES),
@@ -118,25 +121,30 @@ impl Notice {
 
 /// Whether descriptor `fd` of another process is its monitor's. Where that
 /// cannot be told, its range is taken to be the same as here.
-pub fn reserves(process: &Process, other: i32, fd: i32) -> bool {
-    match Notice::of(process, other) {
+pub fn reserves(process: &Process, proc: &Instance, other: i32, fd: i32) -> bool {
+    match Notice::of(process, proc, other) {
         Ok(Some(Notice {
             fds: [start, end], ..
         })) => (start..end).contains(&fd),
         Ok(None) => false,
-        Err(_) => process.fds.contains(fd) && is_monitor(process, other),
+        Err(_) => process.fds.contains(fd) && is_monitor(process, proc, other),
     }
 }
 
 /// How `file` of another process is served.
-pub fn view(process: &Process, name: &Name<'_>, file: &[u8]) -> Result<View, Errno> {
+pub fn view(
+    process: &Process,
+    proc: &Instance,
+    name: &Name<'_>,
+    file: &[u8],
+) -> Result<View, Errno> {
     if file == b"limits" {
         return Ok(View::Host);
     }
-    let notice = match Notice::of(process, name.process) {
+    let notice = match Notice::of(process, proc, name.process) {
         Ok(notice) => notice,
         // The host refuses the file itself, or is not to be asked for it.
-        Err(_) if !is_monitor(process, name.process) => None,
+        Err(_) if !is_monitor(process, proc, name.process) => None,
         Err(_) => match file {
             b"stat" | b"statm" | b"status" => None,
             _ => return Err(Errno::EACCES),
@@ -145,7 +153,7 @@ pub fn view(process: &Process, name: &Name<'_>, file: &[u8]) -> Result<View, Err
     let Some(notice) = notice else {
         return Ok(View::Host);
     };
-    let host = |file: &str| text(process, &name.below_root(file));
+    let host = |file: &str| proc.text(process, &name.below_root(file));
     Ok(match file {
         b"exe" => match notice.exe() {
             Some(exe) if !exe.is_empty() => View::File(exe.to_vec()),
@@ -154,17 +162,17 @@ pub fn view(process: &Process, name: &Name<'_>, file: &[u8]) -> Result<View, Err
         b"maps" => View::Text(maps(&notice, &host("maps")?)),
         b"smaps" => View::Text(maps(&notice, &host("smaps")?)),
         b"smaps_rollup" => return Err(Errno::EACCES),
-        b"auxv" => View::Text(auxv(&bytes(process, &name.below_root("auxv"))?)),
+        b"auxv" => View::Text(auxv(&proc.bytes(process, &name.below_root("auxv"))?)),
         b"status" => {
-            let size = size(process, &notice, name)? >> 10;
+            let size = size(process, proc, &notice, name)? >> 10;
             View::Text(status(&host("status")?, size).into_bytes())
         }
         b"stat" => {
-            let size = size(process, &notice, name)?;
+            let size = size(process, proc, &notice, name)?;
             View::Text(stat(&host("stat")?, size).into_bytes())
         }
         b"statm" => {
-            let pages = size(process, &notice, name)? / PAGE;
+            let pages = size(process, proc, &notice, name)? / PAGE;
             let host = host("statm")?;
             let rest = host.split_once(' ').map_or("", |(_, rest)| rest);
             View::Text(format!("{pages} {rest}").into_bytes())
@@ -174,17 +182,14 @@ pub fn view(process: &Process, name: &Name<'_>, file: &[u8]) -> Result<View, Err
 }
 
 /// Whether it runs the same program file as this monitor.
-fn is_monitor(process: &Process, other: i32) -> bool {
-    let Some(root) = &process.proc_root else {
-        return false;
-    };
+fn is_monitor(process: &Process, proc: &Instance, other: i32) -> bool {
     let exe = std::ffi::CString::new(format!("{other}/exe")).unwrap_or_default();
-    let open = || path::open_at(root.as_raw_fd(), &exe, libc::O_PATH);
+    let open = || path::open_at(proc.root().as_raw_fd(), &exe, libc::O_PATH);
     let Ok(exe) = process.fds.adopt(open) else {
         return false;
     };
-    proc::file_status(exe.as_fd()).is_ok_and(|status| {
-        proc::file_status(process.image.as_fd()).is_ok_and(|own| own.is_same_file(&status))
+    host::file_status(exe.as_fd()).is_ok_and(|status| {
+        host::file_status(process.image.as_fd()).is_ok_and(|own| own.is_same_file(&status))
     })
 }
 
@@ -214,8 +219,13 @@ fn payloads<'s, 'a>(
 }
 
 /// Bytes mapped, but for what cannot be accessed.
-fn size(process: &Process, notice: &Notice, name: &Name<'_>) -> Result<u64, Errno> {
-    let host = text(process, &format!("{}/maps", name.process))?;
+fn size(
+    process: &Process,
+    proc: &Instance,
+    notice: &Notice,
+    name: &Name<'_>,
+) -> Result<u64, Errno> {
+    let host = proc.text(process, &format!("{}/maps", name.process))?;
     let areas = area::parse(&host);
     Ok(payloads(notice, &areas).map(|(area, _)| area.len()).sum())
 }

@@ -3,12 +3,16 @@
 //! Its name, as the host shows it, is how it is reached: through a mount of a
 //! part of procfs (`mount --bind`), or from below another root (`chroot`), it
 //! can be any. So the mount that the file was reached through tells what its
-//! name stands for.
+//! name stands for; and as mounts and roots can be changed meanwhile, the file
+//! is looked up there, and has to be the same.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::bytes;
-use crate::sys::path;
+use super::instance::Instance;
+use crate::errno::Errno;
+use crate::sys::path::{self, Location};
+use crate::sys::proc;
 use crate::task::process::Process;
 
 /// A mount of procfs.
@@ -20,29 +24,131 @@ struct Mount {
     point: Vec<u8>,
 }
 
-/// The path of a file of procfs below the root of that (`/12/mem`); none if
-/// it cannot be told.
-pub fn of(process: &Process, file: BorrowedFd<'_>) -> Option<Vec<u8>> {
-    let root = process.proc_root.as_ref()?.as_fd();
-    // Names would begin in the middle of it.
-    if path::is_root_on_procfs() {
-        return None;
-    }
-    let id = path::mount_id(file)?;
+/// The place of a file of procfs.
+#[derive(Debug)]
+pub struct Place {
+    pub instance: Instance,
+    /// Its path below the root of that (`/12/mem`).
+    pub path: Vec<u8>,
+}
+
+const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+const RESOLVE_BENEATH: u64 = 0x08;
+
+/// The place of `file`, which was looked up from the directory `near`.
+///
+/// # Errors
+///
+/// EACCES where it cannot be told; ENOENT where it is gone.
+pub fn of(process: &Process, file: BorrowedFd<'_>, near: i32) -> Result<Place, Errno> {
+    let held = Instance::held(process).ok_or(Errno::EACCES)?;
+    let found = path::locate(file).ok_or(Errno::EACCES)?;
+    let base = path::locate(held.root()).ok_or(Errno::EACCES)?;
     let name = process.file_name(file);
-    let mount = if id == path::mount_id(root)? {
-        Mount {
+    if found.mount == base.mount {
+        let mount = Mount {
             shown: b"/".to_vec(),
-            point: process.file_name(root),
-        }
-    } else {
-        Mount::in_table(&bytes(process, "thread-self/mountinfo").ok()?, id)?
-    };
-    // It may be moved at any time.
-    if process.file_name(file) != name {
-        return None;
+            point: process.file_name(held.root()),
+        };
+        return verified(process, held, &found, mount.place_of(&name));
     }
-    mount.place_of(&name)
+    let table = held.bytes(process, "thread-self/mountinfo")?;
+    let path = match Mount::in_table(&table, found.mount) {
+        Some(mount) => mount.place_of(&name),
+        // Not attached: names begin at its root.
+        None => Some(living(&name).to_vec()),
+    };
+    let instance = match found.device == base.device {
+        true => held,
+        false => find(process, &table, &found)
+            .or_else(|| climb(process, file.as_raw_fd(), &found))
+            .or_else(|| climb(process, near, &found))
+            .ok_or(Errno::EACCES)?,
+    };
+    verified(process, instance, &found, path)
+}
+
+/// The place at `path`, if the file there is the one that was found.
+fn verified(
+    process: &Process,
+    instance: Instance,
+    found: &Location,
+    path: Option<Vec<u8>>,
+) -> Result<Place, Errno> {
+    let goes_up = |path: &Vec<u8>| path.split(|byte| *byte == b'/').any(|part| part == b"..");
+    let path = path.filter(|path| !goes_up(path)).ok_or(Errno::EACCES)?;
+    let below = path.strip_prefix(b"/").unwrap_or(&path);
+    let below = if below.is_empty() { b"." } else { below };
+    let below = CString::new(below).map_err(|_| Errno::EACCES)?;
+    let open = || {
+        path::open_resolved(
+            instance.root().as_raw_fd(),
+            &below,
+            libc::O_PATH | libc::O_NOFOLLOW,
+            RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+        )
+    };
+    let there = match process.fds.adopt(open) {
+        Ok(there) => path::locate(there.as_fd()),
+        Err(errno @ (Errno::ENOENT | Errno::ESRCH)) => return Err(errno),
+        Err(_) => None,
+    };
+    match there.is_some_and(|there| there.is_same_file(found)) {
+        true => Ok(Place { instance, path }),
+        false => Err(Errno::EACCES),
+    }
+}
+
+/// The file system of `found`, by a mount of all of it.
+fn find(process: &Process, table: &[u8], found: &Location) -> Option<Instance> {
+    let points = whole_mounts(table, found.device);
+    points.into_iter().find_map(|point| {
+        let point = CString::new(point).ok()?;
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        let open = || path::open_resolved(libc::AT_FDCWD, &point, flags, RESOLVE_NO_MAGICLINKS);
+        of_same(process.fds.adopt(open).ok()?, found)
+    })
+}
+
+/// Where the file system with this number is mounted as a whole.
+fn whole_mounts(table: &[u8], (major, minor): (u32, u32)) -> Vec<Vec<u8>> {
+    let device = format!("{major}:{minor}");
+    let lines = table.split(|byte| *byte == b'\n');
+    let points = lines.filter_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ').skip(2);
+        let same = fields.next()? == device.as_bytes() && fields.next()? == b"/";
+        same.then(|| fields.next().map(unescaped))?
+    });
+    points.collect()
+}
+
+/// The file system of `found`, by going up from `start`.
+fn climb(process: &Process, start: i32, found: &Location) -> Option<Instance> {
+    /// More than the directories of procfs are deep.
+    const STEPS: usize = 16;
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    let open = |from: i32, way| process.fds.adopt(|| path::open_at(from, way, flags)).ok();
+    let mut at = open(start, c".")?;
+    for _ in 0..STEPS {
+        if !proc::is_on_procfs(at.as_fd()) {
+            return None;
+        }
+        let up = open(at.as_raw_fd(), c"..")?;
+        if let Some(instance) = of_same(at, found) {
+            return Some(instance);
+        }
+        at = up;
+    }
+    None
+}
+
+/// The instance with this root, if `found` is of it.
+fn of_same(root: OwnedFd, found: &Location) -> Option<Instance> {
+    let at = path::locate(root.as_fd())?;
+    (at.device == found.device)
+        .then(|| Instance::new(root))
+        .flatten()
 }
 
 impl Mount {
@@ -127,6 +233,13 @@ mod tests {
         for (id, name, place_of) in known {
             assert_eq!(place(id, name).as_deref(), Some(place_of), "{name}");
         }
+    }
+
+    #[test]
+    fn whole_mounts_of_a_file_system() {
+        assert_eq!(whole_mounts(TABLE, (0, 5)), [b"/proc"]);
+        assert_eq!(whole_mounts(TABLE, (8, 1)), [b"/"]);
+        assert!(whole_mounts(TABLE, (0, 6)).is_empty());
     }
 
     #[test]

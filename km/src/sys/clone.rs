@@ -13,11 +13,31 @@ use crate::errno::Errno;
 /// made by `GuestMemory::host_pointer`, or 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Child {
-    /// `CLONE_*`, and the signal for the parent in the lowest byte.
+    /// `CLONE_*`.
     pub flags: u64,
-    pub parent_tid: u64,
+    /// The signal for the parent at its end; 0 for none.
+    pub exit_signal: u64,
+    /// Where the kernel leaves a descriptor for it (`CLONE_PIDFD`).
+    pub pidfd: u64,
     pub child_tid: u64,
 }
+
+/// The first part of `struct clone_args` (`clone3(2)`).
+#[repr(C)]
+#[derive(Debug, Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// What `clone` has no bit for (`CLONE_NEWTIME`): there the exit signal is.
+const ONLY_CLONE3: u64 = 0xff;
 
 /// Which of two a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +56,34 @@ pub enum Forked {
 /// From `clone(2)`.
 pub fn fork(child: &Child) -> Result<Forked, Errno> {
     let result: i64;
+    let flags = child.flags & !(libc::CLONE_VM as u64);
+    let structure = CloneArgs {
+        flags,
+        pidfd: child.pidfd,
+        child_tid: child.child_tid,
+        exit_signal: child.exit_signal,
+        ..CloneArgs::default()
+    };
+    let (number, args) = if flags & ONLY_CLONE3 == 0 {
+        let flags = flags | child.exit_signal;
+        (libc::SYS_clone, [flags, 0, child.pidfd, child.child_tid])
+    } else {
+        let at = std::ptr::from_ref(&structure).addr() as u64;
+        let size = size_of::<CloneArgs>() as u64;
+        (libc::SYS_clone3, [at, size, 0, 0])
+    };
     // SAFETY: without CLONE_VM the child runs on a copy of this stack, as
-    // after fork(2). The kernel writes to the pointers, which are the
-    // payload's. The assembly preserves all but the registers named.
+    // after fork(2). The kernel reads the structure, which lives for the call,
+    // and writes to the pointers, which are the payload's. The assembly
+    // preserves all but the registers named.
     unsafe {
         asm!(
             "syscall",
-            inlateout("rax") libc::SYS_clone => result,
-            in("rdi") child.flags & !(libc::CLONE_VM as u64),
-            in("rsi") 0,
-            in("rdx") child.parent_tid,
-            in("r10") child.child_tid,
+            inlateout("rax") number => result,
+            in("rdi") args[0],
+            in("rsi") args[1],
+            in("rdx") args[2],
+            in("r10") args[3],
             in("r8") 0,
             lateout("rcx") _,
             lateout("r11") _,
@@ -126,14 +163,15 @@ pub fn exit_first_thread(status: u8, cleared: Option<u64>) -> ! {
     crate::sys::proc::exit(status)
 }
 
-/// Stops sharing what threads share (`CLONE_FS`, `CLONE_FILES`,
-/// `CLONE_SYSVSEM`).
+/// Stops sharing what threads share (`CLONE_FS`, `CLONE_SYSVSEM`), or enters
+/// new namespaces.
 ///
 /// # Errors
 ///
 /// From `unshare(2)`.
 pub fn unshare(flags: i32) -> Result<(), Errno> {
-    // SAFETY: the monitor relies on none of what these flags separate.
+    // SAFETY: the monitor relies on none of what these flags separate; its
+    // descriptors (`CLONE_FILES`) stay the same in the copy.
     match unsafe { libc::unshare(flags) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error().into()),

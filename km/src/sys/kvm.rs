@@ -176,6 +176,41 @@ pub fn keep_from_children(vcpu: &mut VcpuFd, size: usize) {
     unsafe { libc::madvise(pages, size, libc::MADV_DONTFORK) };
 }
 
+/// Puts `filler` in the place of a virtual machine: KVM's end of it goes when
+/// its processors have gone as well.
+///
+/// # Errors
+///
+/// From `dup3(2)`.
+pub fn give_up_vm(vm: &VmFd, filler: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptor stays open while `vm` lives.
+    let own = unsafe { BorrowedFd::borrow_raw(vm.as_raw_fd()) };
+    proc::put_in_place(filler, own)
+}
+
+/// Puts `filler` in the place of a virtual processor, and plain memory in the
+/// place of the `size` bytes of its run pages.
+///
+/// # Errors
+///
+/// From `mmap(2)` and `dup3(2)`.
+pub fn give_up_vcpu(vcpu: &mut VcpuFd, size: usize, filler: BorrowedFd<'_>) -> io::Result<()> {
+    let pages = std::ptr::from_mut(vcpu.get_kvm_run()).cast();
+    // SAFETY: `size` bytes are mapped there by `vcpu`, and stay mapped: with
+    // zeroes, which are valid for the structure.
+    let mapped = unsafe {
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        libc::mmap(pages, size, prot, kind, -1, 0)
+    };
+    if mapped == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor stays open while `vcpu` lives.
+    let own = unsafe { BorrowedFd::borrow_raw(vcpu.as_raw_fd()) };
+    proc::put_in_place(filler, own)
+}
+
 fn error(error: kvm_ioctls::Error) -> io::Error {
     io::Error::from_raw_os_error(error.errno())
 }

@@ -13,6 +13,7 @@ pub mod heap;
 pub mod kvm;
 pub mod lock;
 pub mod map;
+pub mod namespace;
 pub mod path;
 pub mod proc;
 pub mod signal;

@@ -61,9 +61,25 @@ pub fn name_of(proc_root: Option<BorrowedFd<'_>>, file: BorrowedFd<'_>) -> Vec<u
     read_link(root, &link).unwrap_or_default()
 }
 
-/// The number of the mount that an open file was reached through; from Linux
-/// 5.8 on.
-pub fn mount_id(file: BorrowedFd<'_>) -> Option<u64> {
+/// Where a file is: the mount it was reached through, its file system, and its
+/// number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    pub mount: u64,
+    /// Major and minor number.
+    pub device: (u32, u32),
+    pub inode: u64,
+}
+
+impl Location {
+    /// Whether both are of the same file.
+    pub fn is_same_file(&self, other: &Location) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+/// The place of an open file; from Linux 5.8 on.
+pub fn locate(file: BorrowedFd<'_>) -> Option<Location> {
     let mut status = std::mem::MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the path is an empty string, and `status` is valid for writes of
     // one statx, all bits of which are valid values.
@@ -72,48 +88,71 @@ pub fn mount_id(file: BorrowedFd<'_>) -> Option<u64> {
             file.as_raw_fd(),
             c"".as_ptr(),
             libc::AT_EMPTY_PATH,
-            libc::STATX_MNT_ID,
+            libc::STATX_INO | libc::STATX_MNT_ID,
             status.as_mut_ptr(),
         );
         (done, status.assume_init())
     };
     let told = done == 0 && status.stx_mask & libc::STATX_MNT_ID != 0;
-    told.then_some(status.stx_mnt_id)
+    told.then_some(Location {
+        mount: status.stx_mnt_id,
+        device: (status.stx_dev_major, status.stx_dev_minor),
+        inode: status.stx_ino,
+    })
 }
 
-/// Whether the calling process has its root within procfs.
-pub fn is_root_on_procfs() -> bool {
-    let mut status = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: the path ends with a NUL, and `status` is valid for writes of
-    // one statfs, all bits of which are valid values.
-    let (done, kind) = unsafe {
-        let done = libc::statfs(c"/".as_ptr(), status.as_mut_ptr());
-        (done, status.assume_init().f_type)
-    };
-    done == 0 && kind == libc::PROC_SUPER_MAGIC
+/// `struct open_how` (`openat2(2)`).
+#[repr(C)]
+struct How {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
 }
 
-/// Reads memory of another process at `address`; the whole of `buffer`.
+/// As [`open_at`], with `RESOLVE_*` of `openat2(2)`.
 ///
 /// # Errors
 ///
-/// From `process_vm_readv(2)`: EPERM, ESRCH; EFAULT where there is less.
-pub fn read_memory_of(process: i32, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
-    let local = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
+/// From `openat2(2)`.
+pub fn open_resolved(
+    directory: i32,
+    path: &CStr,
+    flags: i32,
+    resolve: u64,
+) -> Result<OwnedFd, Errno> {
+    let how = How {
+        flags: (flags | libc::O_CLOEXEC) as u64,
+        mode: 0,
+        resolve,
     };
-    let remote = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: buffer.len(),
+    // SAFETY: `path` ends with a NUL, and `how` is valid for reads of its size.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            directory,
+            path.as_ptr(),
+            &raw const how,
+            size_of::<How>(),
+        )
     };
-    // SAFETY: `local` is all of `buffer`; the other address is checked by the
-    // kernel.
-    let read =
-        unsafe { libc::process_vm_readv(process, &raw const local, 1, &raw const remote, 1, 0) };
-    match usize::try_from(read) {
-        Ok(read) if read == buffer.len() => Ok(()),
-        Ok(_) => Err(Errno::EFAULT),
-        Err(_) => Err(io::Error::last_os_error().into()),
+    if fd < 0 {
+        return Err(io::Error::last_os_error().into());
     }
+    // SAFETY: `fd` was just made and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Whether there is anything at `path` under `directory`.
+pub fn exists_at(directory: BorrowedFd<'_>, path: &CStr) -> bool {
+    // SAFETY: `path` ends with a NUL.
+    unsafe { libc::faccessat(directory.as_raw_fd(), path.as_ptr(), libc::F_OK, 0) == 0 }
+}
+
+/// Reads the link at `path` under `directory`.
+///
+/// # Errors
+///
+/// From `readlinkat(2)`.
+pub fn link_at(directory: BorrowedFd<'_>, path: &CStr) -> Result<Vec<u8>, Errno> {
+    read_link(directory, path)
 }

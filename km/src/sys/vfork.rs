@@ -10,9 +10,8 @@
 use std::arch::global_asm;
 use std::convert::Infallible;
 use std::ffi::c_void;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -81,8 +80,14 @@ pub struct Link {
     turn: AtomicU32,
     /// What the parent is to do, on the child's stack.
     work: AtomicPtr<Work<'static>>,
-    /// The parent's process.
-    parent: i32,
+    /// The child's id as the parent has it, which may be in another PID
+    /// namespace; 0 while that is not known.
+    child: AtomicU32,
+    /// Cleared by the kernel when the thread that waits has ended.
+    parent: AtomicU32,
+    /// That of the parent, where it is such a child itself: the kernel has one
+    /// word to clear.
+    above: Option<Arc<Link>>,
     /// The parent was killed, and the child goes on.
     orphaned: AtomicBool,
     /// The child has nothing left in hand, and is about to leave.
@@ -92,15 +97,37 @@ pub struct Link {
 struct Work<'a>(&'a mut dyn FnMut());
 
 impl Link {
-    /// For a child of the calling process.
-    pub fn new() -> Link {
+    /// For a child of the calling process, which has `above` with its parent.
+    pub fn new(above: Option<Arc<Link>>) -> Link {
         Link {
             turn: AtomicU32::new(turn::CHILD),
             work: AtomicPtr::new(ptr::null_mut()),
-            parent: std::process::id() as i32,
+            child: AtomicU32::new(0),
+            parent: AtomicU32::new(1),
+            above,
             orphaned: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         }
+    }
+
+    /// In the child: its id as its parent has it.
+    pub fn child_id(&self) -> i32 {
+        loop {
+            match self.child.load(Ordering::Acquire) {
+                0 if self.parent_has_ended() => return proc::thread_id(),
+                0 => wait::wait_for_kernel(&self.child, 0, Some(PATIENCE)),
+                id => return id as i32,
+            }
+        }
+    }
+
+    /// Whether nobody waits for the child any more.
+    fn parent_has_ended(&self) -> bool {
+        let word = match &self.above {
+            Some(above) => &above.turn,
+            None => &self.parent,
+        };
+        word.load(Ordering::Acquire) == turn::OVER
     }
 
     /// The child says that it will touch nothing any more that it shares, or
@@ -132,14 +159,12 @@ impl Link {
         self.turn.store(turn::ASKED, Ordering::Release);
         wait::wake_as_kernel(&self.turn);
         loop {
-            /// When to look whether the parent is still there.
-            const PATIENCE: Duration = Duration::from_millis(100);
             let now = self.turn.load(Ordering::Acquire);
             if now != turn::ASKED && now != turn::PARENT {
                 break;
             }
             wait::wait_for_kernel(&self.turn, now, Some(PATIENCE));
-            if self.turn.load(Ordering::Acquire) == now && has_ended(self.parent) {
+            if self.turn.load(Ordering::Acquire) == now && self.parent_has_ended() {
                 self.orphaned.store(true, Ordering::Relaxed);
                 if self.pass(turn::ASKED, turn::CHILD) {
                     (whole.0)();
@@ -184,22 +209,15 @@ impl Link {
     }
 }
 
-/// Whether process `pid` has ended, perhaps with nobody told yet.
-fn has_ended(pid: i32) -> bool {
-    // SAFETY: pidfd_open takes two numbers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
-    }
-    // SAFETY: the descriptor is new and nothing else owns it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-    let mut ended = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: `ended` is valid for reads and writes of one pollfd.
-    (unsafe { libc::poll(&raw mut ended, 1, 0) }) == 1
+/// When to look whether the parent is still there.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Has the kernel clear `word` when the calling thread has ended, or none.
+fn clear_at_end(word: Option<&AtomicU32>) {
+    let word = word.map_or(ptr::null_mut(), AtomicU32::as_ptr);
+    // SAFETY: the caller takes it back while the word lives. The one that the
+    // C library registered for the thread is not looked at: nobody joins it.
+    unsafe { libc::syscall(libc::SYS_set_tid_address, word) };
 }
 
 /// Makes a process that shares the monitor's memory, in which `body` runs
@@ -225,29 +243,50 @@ pub fn vfork(
         match body() {}
     }
     const UNWANTED: i32 = libc::CLONE_SETTLS | libc::CLONE_VFORK | libc::CLONE_CHILD_SETTID;
-    let flags = child.flags & !(UNWANTED as u64)
-        | libc::CLONE_VM as u64
-        | libc::CLONE_CHILD_CLEARTID as u64;
+    let wanted = (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
+    let flags = child.flags & !(UNWANTED as u64) | wanted | child.exit_signal;
+    // Both are left in the same place.
+    let has_pidfd = child.flags & libc::CLONE_PIDFD as u64 != 0;
+    let (flags, parent_tid) = match has_pidfd {
+        true => (flags, child.pidfd),
+        false => (
+            flags | libc::CLONE_PARENT_SETTID as u64,
+            link.child.as_ptr().addr() as u64,
+        ),
+    };
     let mut body = Body(room, &mut body);
+    if link.above.is_none() {
+        clear_at_end(Some(&link.parent));
+    }
     // SAFETY: the room's stack is nobody else's. The parent does not return
     // before the child has left the memory: the kernel clears the word then,
     // as long as another process uses the memory. So `body` and all it borrows
     // outlive the child's use, and the thread's local storage has one user at
-    // a time: the parent runs nothing but what the child waits for.
+    // a time: the parent runs nothing but what the child waits for. The word
+    // for the child's id is the link's, which the parent keeps as well.
     let pid = unsafe {
         km_vfork(
             flags,
             room.stack(),
-            child.parent_tid,
+            parent_tid,
             link.turn.as_ptr(),
             call,
             (&raw mut body).cast(),
         )
     };
-    if pid < 0 {
-        return Err(Errno::from_raw(-(pid as i32)));
+    if pid > 0 {
+        if has_pidfd {
+            link.child.store(pid as u32, Ordering::Release);
+            wait::wake_as_kernel(&link.child);
+        }
+        link.serve(room, around);
+        room.leave();
     }
-    link.serve(room, around);
-    room.leave();
-    Ok(pid as i32)
+    if link.above.is_none() {
+        clear_at_end(None);
+    }
+    match pid {
+        ..0 => Err(Errno::from_raw(-(pid as i32))),
+        pid => Ok(pid as i32),
+    }
 }

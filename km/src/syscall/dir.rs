@@ -36,7 +36,7 @@ fn list(call: &mut Call<'_>, name_offset: usize) -> Result<u64, Errno> {
         let mut entries = vec![0; len as usize];
         call.memory().read(call.arg(1), &mut entries)?;
         let kept = filter(&entries, name_offset, |name| {
-            !procfs::hides(call.process, listing, name)
+            !procfs::hides(call.process, &listing, name)
         });
         // All hidden is not the end of the directory.
         if !kept.is_empty() {

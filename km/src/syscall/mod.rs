@@ -20,6 +20,7 @@ pub mod mask;
 pub mod memory_file;
 pub mod mman;
 pub mod mount;
+pub mod namespace;
 pub mod open;
 pub mod paths;
 pub mod pipe;

@@ -1,8 +1,12 @@
 //! Mounting, as far as the monitor's rights go.
 
+use std::ffi::CString;
+
 use super::Outcome;
 use super::call::{Call, pointer_to};
+use super::paths::PATH_MAX;
 use crate::errno::Errno;
+use crate::procfs;
 
 /// Bytes of options the host reads at most (`copy_mount_options`).
 const OPTIONS: usize = 4096;
@@ -13,18 +17,67 @@ const OPTIONS: usize = 4096;
 /// a small version number and may hold pointers. Text cannot begin so: such
 /// data is refused.
 pub fn mount(call: &mut Call<'_>) -> Outcome {
-    let mut options = match copy_options(call) {
-        Ok(options) => options,
-        Err(errno) => return Outcome::Fail(errno),
-    };
-    let mut host = call.translate();
-    if let Some(options) = &mut options {
-        if let [1..=31, 0, 0, 0, ..] = options.as_slice() {
-            return Outcome::Fail(Errno::EINVAL);
+    let work = |call: &mut Call<'_>| {
+        let kind = kind(call, 2)?;
+        let mut options = copy_options(call)?;
+        let source = payloads_file(call)?;
+        let mut host = call.translate();
+        if let Some(kind) = &kind {
+            host.set(2, kind.as_ptr().addr() as u64);
         }
-        host.set(4, pointer_to(options));
+        if let Some(options) = &mut options {
+            if let [1..=31, 0, 0, 0, ..] = options.as_slice() {
+                return Err(Errno::EINVAL);
+            }
+            host.set(4, pointer_to(options));
+        }
+        if let Some(source) = &source {
+            host.set(0, source.as_ptr().addr() as u64);
+        }
+        call.host(call.row.number, &host)
+    };
+    work(call).into()
+}
+
+/// `fsopen(fs_name, flags)`.
+pub fn fsopen(call: &mut Call<'_>) -> Outcome {
+    let work = |call: &mut Call<'_>| {
+        let kind = kind(call, 0)?.ok_or(Errno::EFAULT)?;
+        let mut host = call.translate();
+        host.set(0, kind.as_ptr().addr() as u64);
+        call.host(call.row.number, &host)
+    };
+    work(call).into()
+}
+
+/// The kind of file system that argument `index` names, copied in. Not that of
+/// `binfmt_misc`, which a user namespace may have of its own: by it the host
+/// would execute another program in the place of a monitor.
+fn kind(call: &Call<'_>, index: usize) -> Result<Option<CString>, Errno> {
+    if call.arg(index) == 0 {
+        return Ok(None);
     }
-    call.host(call.row.number, &host).into()
+    let name = call.memory().read_string(call.arg(index), PATH_MAX - 1);
+    match name {
+        Ok(name) if name == b"binfmt_misc" => Err(Errno::ENODEV),
+        Ok(name) => Ok(CString::new(name).ok()),
+        Err(Errno::ENAMETOOLONG) => Err(Errno::EINVAL),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The file to be mounted elsewhere, where its name is a link of `/proc` that
+/// leads to another for the payload.
+fn payloads_file(call: &Call<'_>) -> Result<Option<CString>, Errno> {
+    if call.arg(3) & (libc::MS_BIND | libc::MS_MOVE) == 0 {
+        return Ok(None);
+    }
+    // The host finds what is wrong with it in its own order of checks.
+    let Ok(path) = call.memory().read_string(call.arg(0), PATH_MAX - 1) else {
+        return Ok(None);
+    };
+    let file = procfs::leads_to(call.process, &path)?;
+    Ok(file.and_then(|file| CString::new(file).ok()))
 }
 
 /// The options, padded with zeros where payload memory ends, as the host does.

@@ -22,6 +22,10 @@ use crate::syscall::memory_file;
 use crate::syscall::paths::{PATH_MAX, start_of};
 use crate::syscall::walk::{Found, walk};
 
+/// The file system of `binfmt_misc`: whoever writes there has the host execute
+/// a program of his choice in the place of a monitor.
+pub const BINFMTFS: libc::c_long = 0x4249_4e4d;
+
 /// `struct open_how`.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
@@ -85,6 +89,10 @@ impl How {
 
     pub fn has(&self, flag: i32) -> bool {
         self.flags as i32 & flag == flag
+    }
+
+    fn writes(&self) -> bool {
+        self.flags as i32 & libc::O_ACCMODE != libc::O_RDONLY && !self.has(libc::O_PATH)
     }
 
     fn makes_new(&self) -> bool {
@@ -215,11 +223,18 @@ fn open_on_host(call: &Call<'_>, directory: i32, path: &CStr, mut how: How) -> R
 /// Opens a file of which no other thread can know before it was looked at.
 fn open_alone(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result<u64, Errno> {
     let fd = open_on_host(call, directory, path, how)?;
-    let opened = proc::borrow_fd(fd as i32).filter(|fd| proc::is_on_procfs(*fd));
-    let Some(opened) = opened else {
+    let Some(opened) = proc::borrow_fd(fd as i32) else {
         return Ok(fd);
     };
-    let view = procfs::look_opened(call.process, opened);
+    match proc::file_system(opened) {
+        Some(libc::PROC_SUPER_MAGIC) => {}
+        Some(BINFMTFS) if how.writes() => {
+            own_syscall(libc::SYS_close, &HostArgs::new([fd]))?;
+            return Err(Errno::EACCES);
+        }
+        _ => return Ok(fd),
+    }
+    let view = procfs::look_opened(call.process, opened, directory);
     let of_link = how.has(libc::O_PATH | libc::O_NOFOLLOW);
     if view == View::Host || of_link {
         return Ok(fd);
@@ -237,7 +252,7 @@ fn open_unseen(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result
         }
     }
     match hold(call, directory, path, how) {
-        Ok(held) if !how.makes_new() => return open_held(call, held, how),
+        Ok(held) if !how.makes_new() => return open_held(call, held, directory, how),
         Ok(_) => return Err(Errno::EEXIST),
         Err(Errno::ENOENT) if how.has(libc::O_CREAT) => {}
         Err(errno) => return Err(errno),
@@ -291,16 +306,16 @@ fn open_walked(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result
     const TRIES: usize = 10;
     let follow = !how.has(libc::O_NOFOLLOW) && !how.makes_new();
     for _ in 0..TRIES {
-        let (directory, name) = match walk(call.process, directory, path.to_bytes(), follow)? {
+        let (parent, name) = match walk(call.process, directory, path.to_bytes(), follow)? {
             Found::File(_) if how.makes_new() => return Err(Errno::EEXIST),
-            Found::File(held) => return open_held(call, held, how),
+            Found::File(held) => return open_held(call, held, directory, how),
             Found::Missing { directory, name } => (directory, name),
         };
         if !how.has(libc::O_CREAT) {
             return Err(Errno::ENOENT);
         }
         let new = how.with(libc::O_EXCL);
-        match open_on_host(call, directory.as_raw_fd(), &name, new) {
+        match open_on_host(call, parent.as_raw_fd(), &name, new) {
             Err(Errno::EEXIST) if !how.makes_new() => {}
             result => return result,
         }
@@ -308,8 +323,9 @@ fn open_walked(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result
     Err(Errno::ENOENT)
 }
 
-/// Opens what `held` stands for, if the payload may have it.
-fn open_held(call: &Call<'_>, held: OwnedFd, how: How) -> Result<u64, Errno> {
+/// Opens what `held` stands for, which was looked up from the directory `near`,
+/// if the payload may have it.
+fn open_held(call: &Call<'_>, held: OwnedFd, near: i32, how: How) -> Result<u64, Errno> {
     let only_path = how.has(libc::O_PATH);
     let kind = proc::file_kind(held.as_fd())?;
     if how.has(libc::O_DIRECTORY) && kind != libc::S_IFDIR {
@@ -323,8 +339,12 @@ fn open_held(call: &Call<'_>, held: OwnedFd, how: How) -> Result<u64, Errno> {
             return Err(Errno::EISDIR);
         }
     }
-    if kind != libc::S_IFLNK && proc::is_on_procfs(held.as_fd()) {
-        let view = procfs::look_opened(call.process, held.as_fd());
+    let file_system = proc::file_system(held.as_fd());
+    if file_system == Some(BINFMTFS) && how.writes() {
+        return Err(Errno::EACCES);
+    }
+    if kind != libc::S_IFLNK && file_system == Some(libc::PROC_SUPER_MAGIC) {
+        let view = procfs::look_opened(call.process, held.as_fd(), near);
         if view != View::Host {
             return serve(call, view, how);
         }

@@ -308,7 +308,7 @@ fn read_link(call: &mut Call<'_>, index: usize) -> Result<u64, Errno> {
         None => proc::borrow_fd(start).ok_or(Errno::EBADF)?,
     };
     if proc::is_on_procfs(link) {
-        match procfs::look_opened(call.process, link) {
+        match procfs::look_opened(call.process, link, start) {
             View::File(payloads) => target = payloads,
             View::Refused(errno) => return Err(errno),
             View::Host | View::Text(_) | View::Memory => {}

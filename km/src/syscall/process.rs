@@ -1,5 +1,6 @@
 //! The process and its threads: end, identity, `prctl`.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::errno::Errno;
@@ -8,6 +9,7 @@ use crate::sys::call::HostArgs;
 use crate::sys::proc;
 use crate::syscall::call::Call;
 use crate::syscall::{Control, Outcome, seccomp};
+use crate::task::world::Seat;
 
 /// `exit(2)`: ends the thread; the last one ends the process.
 pub fn exit(call: &mut Call<'_>) -> Outcome {
@@ -75,11 +77,9 @@ pub fn get_robust_list(call: &mut Call<'_>) -> Outcome {
             thread => thread,
         };
         let seats = call.process.machine.world.seats();
-        let own = std::process::id() as i32;
-        let Some(seat) = seats
-            .iter()
-            .find(|seat| seat.tid() == wanted && seat.tgid() == own)
-        else {
+        let is_it =
+            |seat: &&Arc<Seat>| call.process.owns(seat) && call.process.thread_id(seat) == wanted;
+        let Some(seat) = seats.iter().find(is_it) else {
             // Of another process it would be an address of its own.
             let exists = proc::exists(wanted);
             return Err(if exists { Errno::EPERM } else { Errno::ESRCH });

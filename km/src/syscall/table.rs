@@ -9,8 +9,8 @@ use super::args::*;
 use super::row::Row;
 use super::structs::*;
 use super::{
-    aio, clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, open, paths,
-    pipe, poll, process, seccomp, shm, signals, socket, sockopt,
+    aio, clone, dir, fcntl, file, flags, futex, io, ioctl, ipc, limits, mman, mount, namespace,
+    open, paths, pipe, poll, process, seccomp, shm, signals, socket, sockopt,
 };
 use crate::errno::Errno;
 
@@ -35,7 +35,6 @@ const KEYS: &str = "the monitor's keyrings are not the payload's";
 const PRIVILEGE: &str = "needs privilege over the whole machine";
 const URING: &str = "rings would be mapped into the monitor; libraries fall back on epoll";
 const FOREIGN: &str = "another process's memory is its monitor's";
-const NAMESPACES: &str = "a running monitor stays in its namespaces";
 const QUOTA: &str = "as a kernel without quotas";
 const FILTER: &str = "filters are the monitor's own";
 const HELD: &str =
@@ -104,7 +103,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(53, "socketpair", &[flags("domain", &flags::FAMILY), flags("type", &flags::SOCKET), flags("protocol", &flags::PROTOCOL), out("sv", &FD_PAIR)], Int, pipe::socketpair),
     Row::handle(54, "setsockopt", &[FD, flags("level", &flags::SOL), int("optname"), nested("optval"), int("optlen")], Int, sockopt::setsockopt).partial("options with nested pointers are ENOPROTOOPT, but for socket filters"),
     Row::handle(55, "getsockopt", &[FD, flags("level", &flags::SOL), int("optname"), nested("optval"), inout("optlen", &INT)], Int, sockopt::getsockopt).partial("options with nested pointers are ENOPROTOOPT"),
-    Row::handle(56, "clone", &[flags("flags", &flags::CLONE), address("stack"), address("parent_tid"), address("child_tid"), address("tls")], Int, clone::clone).partial("no namespaces; memory is shared by threads and with a child of CLONE_VFORK only; signal handlers and descriptors are shared by threads, and by threads only (CLONE_FILES goes with CLONE_THREAD); else EINVAL; no pidfd of a thread"),
+    Row::handle(56, "clone", &[flags("flags", &flags::CLONE), address("stack"), address("parent_tid"), address("child_tid"), address("tls")], Int, clone::clone).partial("memory is shared by threads and with a child of CLONE_VFORK only; signal handlers and descriptors are shared by threads, and by threads only (CLONE_FILES goes with CLONE_THREAD); else EINVAL; no pidfd of a thread"),
     Row::handle(57, "fork", &[], Int, clone::fork),
     Row::handle(58, "vfork", &[], Int, clone::vfork),
     Row::handle(59, "execve", &[PATH, arg("argv", Kind::Argv), arg("envp", Kind::Envp)], Int, clone::execve).partial("set-user-ID bits and file capabilities have no effect; a running program can be opened for writing"),
@@ -213,7 +212,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(162, "sync", &[], Int),
     Row::handle(163, "acct", &[path("filename")], Int, paths::forward),
     Row::proxy(164, "settimeofday", &[input("tv", &TIMEVAL), input("tz", &TIMEZONE)], Int),
-    Row::handle(165, "mount", &[path("source"), path("target"), string("filesystemtype"), flags("mountflags", &flags::MOUNT), string("data")], Int, mount::mount).partial("binary mount data of network file systems is EINVAL"),
+    Row::handle(165, "mount", &[path("source"), path("target"), string("filesystemtype"), flags("mountflags", &flags::MOUNT), string("data")], Int, mount::mount).partial("binary mount data of network file systems is EINVAL; binfmt_misc is ENODEV"),
     Row::handle(166, "umount2", &[path("target"), flags("flags", &flags::UMOUNT)], Int, paths::forward),
     Row::refuse(167, "swapon", &[string("path"), hex("swapflags")], Errno::EPERM, PRIVILEGE),
     Row::refuse(168, "swapoff", &[string("path")], Errno::EPERM, PRIVILEGE),
@@ -320,7 +319,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(269, "faccessat", &[DIRFD, PATH, flags("mode", &flags::ACCESS)], Int, paths::forward),
     Row::handle(270, "pselect6", &[int("nfds"), inout("readfds", &FD_SET), inout("writefds", &FD_SET), inout("exceptfds", &FD_SET), inout("timeout", &TIMESPEC), nested("sigmask")], Int, poll::pselect6),
     Row::handle(271, "ppoll", &[array_inout("fds", &POLLFD, 1), uint("nfds"), inout("tmo_p", &TIMESPEC), input("sigmask", &SIGSET), SIGSETSIZE], Int, poll::ppoll),
-    Row::refuse(272, "unshare", &[flags("flags", &flags::CLONE)], Errno::EPERM, NAMESPACES),
+    Row::handle(272, "unshare", &[flags("flags", &flags::CLONE)], Int, namespace::unshare).partial("EINVAL for CLONE_FILES where there are several threads, and for CLONE_NEWUSER after CLONE_NEWPID with no fork in between"),
     Row::handle(273, "set_robust_list", &[address("head"), size("len")], Int, process::set_robust_list).partial("where the host kills a process (SIGKILL, a default action), robust futexes it shares with others stay locked"),
     Row::handle(274, "get_robust_list", &[int("pid"), address("head_ptr"), address("len_ptr")], Int, process::get_robust_list),
     Row::proxy(275, "splice", &[fd("fd_in"), inout("off_in", &LONG), fd("fd_out"), inout("off_out", &LONG), size("size"), flags("flags", &flags::SPLICE)], Int),
@@ -356,7 +355,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(305, "clock_adjtime", &[flags("clk_id", &flags::CLOCK), inout("buf", &TIMEX)], Int),
     Row::proxy(306, "syncfs", &[FD], Int),
     Row::handle(307, "sendmmsg", &[FD, nested("msgvec"), uint("vlen"), flags("flags", &flags::MSG)], Int, socket::sendmmsg),
-    Row::refuse(308, "setns", &[FD, flags("nstype", &flags::CLONE)], Errno::EPERM, NAMESPACES),
+    Row::handle(308, "setns", &[FD, flags("nstype", &flags::CLONE)], Int, namespace::setns).partial("EINVAL for a user or time namespace after CLONE_NEWPID with no fork in between"),
     Row::proxy(309, "getcpu", &[out("cpu", &UINT), out("node", &UINT), arg("tcache", Kind::Unused)], Int),
     Row::refuse(310, "process_vm_readv", &[int("pid"), address("local_iov"), size("liovcnt"), address("remote_iov"), size("riovcnt"), hex("flags")], Errno::ENOSYS, FOREIGN),
     Row::refuse(311, "process_vm_writev", &[int("pid"), address("local_iov"), size("liovcnt"), address("remote_iov"), size("riovcnt"), hex("flags")], Errno::ENOSYS, FOREIGN),
@@ -392,7 +391,7 @@ pub static TABLE: &[Row] = &[
     Row::refuse(427, "io_uring_register", &[FD, uint("opcode"), address("arg"), uint("nr_args")], Errno::ENOSYS, URING),
     Row::handle(428, "open_tree", &[DIRFD, PATH, hex("flags")], NEW_FD, paths::forward),
     Row::handle(429, "move_mount", &[dirfd("from_dirfd"), path("from_pathname"), dirfd("to_dirfd"), path("to_pathname"), hex("flags")], Int, paths::forward),
-    Row::proxy(430, "fsopen", &[string("fs_name"), hex("flags")], NEW_FD),
+    Row::handle(430, "fsopen", &[string("fs_name"), hex("flags")], NEW_FD, mount::fsopen).partial("binfmt_misc is ENODEV"),
     Row::handle(431, "fsconfig", &[FD, flags("cmd", &flags::FSCONFIG), string("key"), nested("value"), int("aux")], Int, mount::fsconfig),
     Row::proxy(432, "fsmount", &[FD, hex("flags"), hex("attr_flags")], NEW_FD),
     Row::handle(433, "fspick", &[DIRFD, PATH, hex("flags")], NEW_FD, paths::forward),

@@ -87,7 +87,8 @@ impl Walk<'_> {
                 self.go_on_with(&path::target_of(next.as_fd())?)?;
                 continue;
             }
-            match procfs::look_opened(self.process, next.as_fd()) {
+            let near = self.at.as_ref().map_or(self.start, OwnedFd::as_raw_fd);
+            match procfs::look_opened(self.process, next.as_fd(), near) {
                 View::File(path) => self.go_on_with(&path)?,
                 View::Refused(errno) => return Err(errno),
                 // The host does know where it leads.

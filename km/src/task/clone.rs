@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::mem::layout::TASK_SIZE;
 use crate::sys::call::NOT_BEGUN;
 use crate::sys::clone::{self, Child, Forked};
-use crate::sys::{heap, proc, thread};
+use crate::sys::{heap, namespace, proc, thread};
 use crate::syscall::dispatch::Payload;
 use crate::task::exit::{end_process, end_thread};
 use crate::task::machine::{Processor, Reserved};
@@ -58,7 +58,9 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64
-    | 0x80;
+    | NEWTIME;
+/// `CLONE_NEWTIME`: `clone3` only, as `clone` has the signal there.
+const NEWTIME: u64 = 0x80;
 /// What threads of a process may leave apart.
 const SEPARABLE: u64 = FS | SYSVSEM;
 
@@ -70,8 +72,8 @@ impl Request {
     ///
     /// EINVAL for what Linux refuses, for processes that share memory or signal
     /// handlers and run at the same time, and for descriptors that processes
-    /// share or threads do not; EPERM for namespaces, and for thread-local
-    /// storage outside the payload's addresses.
+    /// share or threads do not; EPERM for thread-local storage outside the
+    /// payload's addresses.
     pub fn check(&self) -> Result<(), Errno> {
         let has = |flags: u64| self.flags & flags == flags;
         let own_ids = (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64;
@@ -81,13 +83,11 @@ impl Request {
             || has(SIGHAND | CLEAR_SIGHAND)
             || has(libc::CLONE_NEWNS as u64 | FS)
             || has(libc::CLONE_NEWUSER as u64 | FS)
+            || has(libc::CLONE_NEWIPC as u64 | SYSVSEM)
             || has(PIDFD) && self.flags & (THREAD | DETACHED) != 0
             || has(PIDFD | PARENT_SETTID) && self.pidfd == self.parent_tid
         {
             return Err(Errno::EINVAL);
-        }
-        if self.flags & NAMESPACES != 0 {
-            return Err(Errno::EPERM);
         }
         let thread = has(THREAD);
         let waits = has(VM | VFORK);
@@ -128,11 +128,11 @@ impl Request {
             0 => 0,
             _ => process.memory.host_pointer(address, 4),
         };
-        let forwarded = FS | VFORK | PARENT | PIDFD | CHILD_SETTID | SYSVSEM;
+        let forwarded = NAMESPACES | FS | VFORK | PARENT | PIDFD | CHILD_SETTID | SYSVSEM;
         Child {
-            flags: self.flags & (forwarded | libc::CLONE_IO as u64) | self.exit_signal,
-            // There the kernel leaves the pidfd.
-            parent_tid: word(PIDFD, self.pidfd),
+            flags: self.flags & (forwarded | libc::CLONE_IO as u64),
+            exit_signal: self.exit_signal,
+            pidfd: word(PIDFD, self.pidfd),
             child_tid: word(CHILD_SETTID, self.child_tid),
         }
     }
@@ -157,7 +157,7 @@ pub fn clone(
     }
     let result = if request.has(THREAD) {
         spawn(process, thread, context, request)
-    } else if request.has(VM) {
+    } else if request.has(VM) && !request.has(NEWTIME) && !process.is_elsewhere() {
         vfork(process, thread, vcpu, &context, request)
     } else {
         fork(process, thread, vcpu, &context, request)
@@ -191,6 +191,9 @@ fn spawn(
     if let Err(errno) = process.memory_file() {
         log::debug!("/proc/self/mem will not be served: {errno:?}");
     }
+    if thread.children_elsewhere && namespace::children_are_elsewhere() {
+        return Err(Errno::EINVAL);
+    }
     let reserved = machine.reserve().map_err(|e| out_of(&e))?;
     // Taken by the thread, or back where there is none.
     let reserved = Arc::new(Mutex::new(Some(reserved)));
@@ -217,15 +220,16 @@ fn spawn(
                 let _ = its_process.memory.write_value(word, &tid);
             }
         }
-        let apart = SEPARABLE & !request.flags;
+        let apart = SEPARABLE & !request.flags | NAMESPACES & request.flags;
         if apart != 0
-            && let Err(error) = clone::unshare(apart as i32)
+            && let Err(errno) = clone::unshare(apart as i32)
         {
-            log::debug!("a thread shares more than it asked for: {error}");
+            let _ = tell.send(Err(errno));
+            return None;
         }
         // Gone if the parent is: the process is at its end.
         its_process.machine.world.take(&its_seat);
-        let _ = tell.send(tid);
+        let _ = tell.send(Ok(tid));
         drop(tell);
         // The rest is done while the parent goes on already. That KVM fails
         // here is the end of the machine.
@@ -247,16 +251,15 @@ fn spawn(
         run_thread(its_process, child, processor)
     };
     let spawned = thread::spawn(Box::new(start));
-    let tid = spawned.ok().and_then(|()| told.recv().ok());
+    let told = spawned.and_then(|()| told.recv().map_err(|_| Errno::EAGAIN)?);
     process.actions().restore_after_first_thread();
-    let Some(tid) = tid else {
+    let tid = told.inspect_err(|_| {
         if let Some(reserved) = take(&reserved) {
             machine.give_back(reserved);
         }
         machine.world.dismiss(&seat);
         process.remove_thread();
-        return Err(Errno::EAGAIN);
-    };
+    })?;
     Ok(tid as u64)
 }
 
@@ -281,7 +284,8 @@ fn fork(
 ) -> Result<u64, Errno> {
     let host = request.host(process);
     let world = &process.machine.world;
-    let stopped = world.stop(&thread.seat)?;
+    // Where the others are, a child in its parent's memory may not be.
+    let stopped = process.apart(&thread.seat, || world.stop(&thread.seat))?;
     match clone::fork(&host)? {
         Forked::Parent(pid) => {
             drop(stopped);

@@ -23,7 +23,7 @@ use crate::loader::{self, LoadError, Target};
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::seccomp::Mode;
-use crate::sys::{clone, proc, signal};
+use crate::sys::{clone, namespace, proc, signal};
 use crate::syscall::limits::{AddressLimits, Limit, Limits};
 use crate::task::exit::release_robust_lists;
 use crate::task::process::Process;
@@ -59,6 +59,8 @@ struct Handover {
     ignored: u64,
     /// What judges the payload's calls.
     seccomp: Mode,
+    /// Children start in another PID namespace.
+    children_elsewhere: bool,
 }
 
 /// What a monitor has from the one before it.
@@ -76,6 +78,7 @@ pub struct Inherited {
     pub mask: u64,
     pub ignored: u64,
     pub seccomp: Mode,
+    pub children_elsewhere: bool,
     /// Kept open until the program is loaded.
     pub way: Option<OwnedFd>,
 }
@@ -126,6 +129,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         mask: handover.mask,
         ignored: handover.ignored,
         seccomp: handover.seccomp,
+        children_elsewhere: handover.children_elsewhere,
         way: handover.way.map(take).transpose()?,
         fds,
     };
@@ -234,7 +238,12 @@ struct Strings {
 }
 
 fn read(process: &Process, program: &Program, [argv, envp]: [u64; 2]) -> Result<Read, Errno> {
-    let target = loader::resolve(&program.path, &program.execfn, Vec::new());
+    let target = loader::resolve(
+        &program.path,
+        &program.execfn,
+        Vec::new(),
+        process.proc_root.as_ref().map(AsFd::as_fd),
+    );
     if let Err(error) = &target
         && !error.is_about_content()
     {
@@ -326,12 +335,28 @@ fn prepare(
         mask: thread.mask,
         ignored: ignored & signal::OWN,
         seccomp: thread.seccomp.mode(),
+        children_elsewhere: children_elsewhere(thread)?,
     };
     let mut bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
     bytes.extend_from_slice(&strings.bytes);
     drop(strings);
     let handover = hand_over(&process.fds, &bytes)?;
     Ok(Prepared { handover, way })
+}
+
+/// Whether children start in another PID namespace.
+///
+/// # Errors
+///
+/// EAGAIN where no thread can be made then, which KVM's worker is.
+fn children_elsewhere(thread: &Thread) -> Result<bool, Errno> {
+    if !thread.children_elsewhere || !namespace::children_are_elsewhere() {
+        return Ok(false);
+    }
+    if !namespace::is_alone() {
+        namespace::with_children_here(|| ()).map_err(|_| Errno::EAGAIN)?;
+    }
+    Ok(true)
 }
 
 /// A file with `bytes` for the next monitor.

@@ -44,11 +44,10 @@ pub fn end_process(process: &Process, vcpu: &Vcpu, end: Result<End, VcpuError>) 
 /// Releases what the threads of the process hold, at its end or when it goes
 /// on with other memory.
 pub fn release_robust_lists(process: &Process) {
-    let own = std::process::id() as i32;
     for seat in process.machine.world.seats() {
-        if seat.tgid() == own {
+        if process.owns(&seat) {
             let head = seat.robust_list.swap(0, Ordering::Relaxed);
-            release_robust_list(&process.memory, head, seat.tid());
+            release_robust_list(&process.memory, head, process.thread_id(&seat));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use kvm_ioctls::VcpuFd;
@@ -287,26 +287,14 @@ impl Machine {
     /// Where KVM or the host has no room for one more.
     pub fn renew(&self, context: &Context, keep: &[i32]) -> Result<Vcpu, Error> {
         self.aio.forget();
-        let mut space = self.space();
-        let vm = Arc::new(space.vm().another(&self.fds)?);
-        let Parts {
-            slots,
-            tables,
-            shim,
-        } = parts(&vm, &self.memory)?;
-        space.renew(Arc::clone(&vm), slots, tables)?;
-        space.release_not_forked()?;
-        space.fill_all();
-        drop(space);
-        let mut processors = self.processors();
-        processors.shim = shim;
-        processors.made = 0;
-        processors.spare = None;
         // They are the parent's, and their memory is not here.
+        let mut processors = self.processors();
         processors.idle.drain(..).for_each(Reserved::abandon);
         drop(processors);
-        let mut vcpu = self.reserve()?.vcpu()?;
-        vcpu.adopt(context)?;
+        let (before, vcpu) = self.make_anew(context, AddressSpace::release_not_forked)?;
+        // What it owns is the parent's to close.
+        Vm::abandon(before);
+        let vm = Arc::clone(self.space().vm());
         let own = [
             vm.device().as_raw_fd(),
             vm.fd().as_raw_fd(),
@@ -315,5 +303,63 @@ impl Machine {
         let keep: HashSet<i32> = keep.iter().copied().chain(own).collect();
         proc::close_all_but(self.fds.range(), &keep);
         Ok(vcpu)
+    }
+
+    /// Gives the virtual machine up, and all processors but `vcpu`, of which
+    /// only the registers remain. `filler` takes the place of descriptors that
+    /// are still owned. [`rebuild`](Self::rebuild) has to follow.
+    ///
+    /// # Errors
+    ///
+    /// From `mmap(2)` and `dup3(2)`.
+    pub fn give_up(&self, vcpu: &mut Vcpu, filler: BorrowedFd<'_>) -> Result<(), Errno> {
+        let mut processors = self.processors();
+        processors.idle.clear();
+        drop(processors);
+        let vm = Arc::clone(self.space().vm());
+        vcpu.give_up(&vm, filler)?;
+        vm.give_up(filler)?;
+        Ok(())
+    }
+
+    /// A virtual machine in the place of the one that was given up, and a
+    /// processor that continues with `context`.
+    ///
+    /// # Errors
+    ///
+    /// Where KVM or the host has no room for it.
+    pub fn rebuild(&self, context: &Context) -> Result<Vcpu, Error> {
+        let (before, mut vcpu) = self.make_anew(context, |_| Ok(()))?;
+        drop(before);
+        vcpu.make_worker()?;
+        Ok(vcpu)
+    }
+
+    /// Another virtual machine around the same memory, of which `change` may
+    /// take something, and a processor; the machine before it.
+    fn make_anew(
+        &self,
+        context: &Context,
+        change: impl FnOnce(&mut AddressSpace) -> Result<(), Errno>,
+    ) -> Result<(Arc<Vm>, Vcpu), Error> {
+        let mut space = self.space();
+        let vm = Arc::new(space.vm().another(&self.fds)?);
+        let Parts {
+            slots,
+            tables,
+            shim,
+        } = parts(&vm, &self.memory)?;
+        let before = space.renew(vm, slots, tables)?;
+        change(&mut space)?;
+        space.fill_all();
+        drop(space);
+        let mut processors = self.processors();
+        processors.shim = shim;
+        processors.made = 0;
+        processors.spare = None;
+        drop(processors);
+        let mut vcpu = self.reserve()?.vcpu()?;
+        vcpu.adopt(context)?;
+        Ok((before, vcpu))
     }
 }

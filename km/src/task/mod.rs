@@ -1,5 +1,6 @@
 //! The payload's process and threads.
 
+pub mod alone;
 pub mod clone;
 pub mod exec;
 pub mod exit;

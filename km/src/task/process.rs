@@ -74,6 +74,10 @@ pub struct Identity {
     pub stack: StackImage,
 }
 
+fn own_id() -> i32 {
+    std::process::id() as i32
+}
+
 /// No descriptor.
 const NONE: i32 = -1;
 
@@ -205,6 +209,43 @@ impl Process {
         self.link.as_deref().filter(|_| self.is_borrowed())
     }
 
+    /// What it has with the parent in whose memory it runs.
+    pub fn link_above(&self) -> Option<Arc<Link>> {
+        self.link.clone().filter(|_| self.is_borrowed())
+    }
+
+    /// The process's id, as the threads of its world have it.
+    fn world_id(&self) -> i32 {
+        self.link().map_or_else(own_id, Link::child_id)
+    }
+
+    /// Whether it runs in the memory of a process in another PID namespace.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_borrowed() && self.world_id() != own_id()
+    }
+
+    /// Makes `seat` the calling thread's.
+    pub fn take_seat(&self, seat: &Seat) {
+        match self.link() {
+            Some(link) => seat.take_as(link.child_id()),
+            None => seat.take(),
+        }
+    }
+
+    /// Whether `seat` is of one of the payload's threads, and not of another
+    /// process in the same memory.
+    pub fn owns(&self, seat: &Seat) -> bool {
+        seat.tgid() == self.world_id()
+    }
+
+    /// The thread's own id of one of those.
+    pub fn thread_id(&self, seat: &Seat) -> i32 {
+        match self.is_borrowed() {
+            true => own_id(),
+            false => seat.tid(),
+        }
+    }
+
     /// Does what must not be left half done, as everything that changes the
     /// address space: in a child that runs in its parent's memory, the parent
     /// does it, as the child may be killed. `work` is the same in both, and
@@ -216,7 +257,7 @@ impl Process {
         };
         let result = link.ask(work);
         // The parent had it.
-        seat.take();
+        self.take_seat(seat);
         result
     }
 
@@ -268,18 +309,16 @@ impl Process {
 
     /// Whether `id` is one of the payload's threads.
     pub fn has_thread(&self, id: i32) -> bool {
-        let own = std::process::id() as i32;
         let seats = self.machine.world.seats();
-        id == own
-            || seats
-                .iter()
-                .any(|seat| seat.tid() == id && seat.tgid() == own)
+        let is_it = |seat: &Arc<Seat>| self.owns(seat) && self.thread_id(seat) == id;
+        id == own_id() || seats.iter().any(is_it)
     }
 
     /// What judges the calls of the payload's thread `id`.
     pub fn seccomp_of(&self, id: i32) -> Option<Arc<Seccomp>> {
         let seats = self.machine.world.seats();
-        let seat = seats.iter().find(|seat| seat.tid() == id)?;
+        let is_it = |seat: &&Arc<Seat>| self.owns(seat) && self.thread_id(seat) == id;
+        let seat = seats.iter().find(is_it)?;
         Some(Arc::clone(&seat.seccomp))
     }
 

@@ -32,6 +32,9 @@ pub struct Thread {
     held: Vec<SigInfo>,
     /// The last processor exception, which signal frames tell of.
     pub fault: Fault,
+    /// Its children may start in another PID namespace (`unshare(2)`,
+    /// `setns(2)`).
+    pub children_elsewhere: bool,
     /// Word to clear and wake when the thread ends (`set_tid_address(2)`).
     pub clear_child_tid: u64,
 }
@@ -49,6 +52,7 @@ impl Thread {
             held: Vec::new(),
             alt_stack: AltStack::default(),
             fault: Fault::default(),
+            children_elsewhere: false,
             clear_child_tid: 0,
         }
     }

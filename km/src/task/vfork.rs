@@ -48,7 +48,7 @@ pub fn vfork(
     // What the child uses is made and dropped here: it ends without dropping
     // anything.
     let room = Room::take().ok_or(Errno::ENOMEM)?;
-    let link = Arc::new(Link::new());
+    let link = Arc::new(Link::new(process.link_above()));
     let (child, mut payload) = room.fill(|| {
         let child = Arc::new(process.borrow(&link));
         let payload = Payload::new(Arc::clone(&child), thread.offspring());
@@ -63,7 +63,7 @@ pub fn vfork(
         if let Some(limits) = &limits {
             limits.restore();
         }
-        seat.take();
+        child.take_seat(&seat);
         if request.has(CHILD_SETTID) {
             // As in the kernel, nobody is told of an error.
             let own = proc::thread_id();
@@ -80,7 +80,7 @@ pub fn vfork(
     };
     let result = host::vfork(&request.host(process), &link, &room, body, |work| {
         signal::for_child(|| {
-            seat.take();
+            process.take_seat(&seat);
             process.apart(&seat, work);
         });
     });
@@ -89,6 +89,7 @@ pub fn vfork(
     world.leave_guest(&seat);
     mailbox.clear();
     thread.settle(vcpu.immediate_exit());
+    process.take_seat(&seat);
     seat.return_to(lender);
     world.release_abandoned();
     if lock::release_abandoned() == Left::Broken {

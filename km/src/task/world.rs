@@ -58,6 +58,14 @@ impl Seat {
         self.place.store(place::MONITOR, Ordering::SeqCst);
     }
 
+    /// As [`take`](Self::take), for a process of one thread whose id is another
+    /// where the others of this world are.
+    pub fn take_as(&self, id: i32) {
+        let id = u64::from(id as u32);
+        self.ids.store(id << 32 | id, Ordering::SeqCst);
+        self.place.store(place::MONITOR, Ordering::SeqCst);
+    }
+
     /// The calling thread lends it to a child; says who else had done so.
     pub fn lend(&self) -> u64 {
         self.lender

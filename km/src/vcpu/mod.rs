@@ -6,7 +6,7 @@ pub mod quirk;
 pub mod run;
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use km_abi::{ports, selectors};
 use kvm_bindings::{Msrs, kvm_msr_entry, kvm_regs, kvm_sregs, kvm_xcrs, kvm_xsave};
@@ -296,6 +296,32 @@ impl Vcpu {
     /// descriptor is closed with others, and its run pages are not here.
     pub fn abandon(self) {
         std::mem::forget(self.fd);
+    }
+
+    /// Lets go of the processor before its time, with `filler` in the place of
+    /// its descriptor: nothing can be done with it any more.
+    ///
+    /// # Errors
+    ///
+    /// From `mmap(2)` and `dup3(2)`.
+    pub fn give_up(&mut self, vm: &Vm, filler: BorrowedFd<'_>) -> io::Result<()> {
+        kvm::give_up_vcpu(&mut self.fd, vm.fd().run_size(), filler)
+    }
+
+    /// Has KVM make what it makes for a machine that is first run, a thread of
+    /// this process; the guest is not entered.
+    ///
+    /// # Errors
+    ///
+    /// From KVM.
+    pub fn make_worker(&mut self) -> Result<(), VcpuError> {
+        self.fd.set_kvm_immediate_exit(1);
+        let run = self.fd.run().map(|_| ());
+        self.fd.set_kvm_immediate_exit(0);
+        match run {
+            Err(error) if error.errno() != libc::EINTR => Err(refused("to run the payload")(error)),
+            _ => Ok(()),
+        }
     }
 
     /// The number of its descriptor.

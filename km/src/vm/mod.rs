@@ -157,6 +157,16 @@ impl Vm {
         }
     }
 
+    /// Lets go of it before its time, with `filler` in its place: nothing can
+    /// be done with it any more.
+    ///
+    /// # Errors
+    ///
+    /// From `dup3(2)`.
+    pub fn give_up(&self, filler: BorrowedFd<'_>) -> io::Result<()> {
+        kvm::give_up_vm(&self.fd, filler)
+    }
+
     /// The open KVM device.
     pub fn device(&self) -> BorrowedFd<'_> {
         kvm::descriptor(&self.kvm)

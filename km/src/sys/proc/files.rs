@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::errno::Errno;
 use crate::sys::proc::write_all;
@@ -223,6 +223,11 @@ pub fn can_be_mapped(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
 
 /// Whether the file is of `/proc`.
 pub fn is_on_procfs(fd: BorrowedFd<'_>) -> bool {
+    file_system(fd) == Some(libc::PROC_SUPER_MAGIC)
+}
+
+/// The kind of file system that the file is of (`statfs(2)`).
+pub fn file_system(fd: BorrowedFd<'_>) -> Option<libc::c_long> {
     let mut status = std::mem::MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: `status` is valid for writes of one statfs, all bits of which
     // are valid values.
@@ -230,15 +235,7 @@ pub fn is_on_procfs(fd: BorrowedFd<'_>) -> bool {
         let done = libc::fstatfs(fd.as_raw_fd(), status.as_mut_ptr());
         (done, status.assume_init().f_type)
     };
-    done == 0 && kind == libc::PROC_SUPER_MAGIC
-}
-
-/// The name of an open file, as `/proc/PID/maps` would have it.
-pub fn file_name(fd: BorrowedFd<'_>) -> Vec<u8> {
-    use std::os::unix::ffi::OsStringExt;
-    // Not `self`: the first thread may have ended.
-    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
-    std::fs::read_link(link).map_or_else(|_| Vec::new(), |path| path.into_os_string().into_vec())
+    (done == 0).then_some(kind)
 }
 
 /// The monitor's own program file.
@@ -254,9 +251,13 @@ pub fn own_image() -> io::Result<OwnedFd> {
 ///
 /// # Errors
 ///
-/// From `open(2)`.
+/// From `open(2)`; ENOENT where something else is there.
 pub fn proc_root() -> io::Result<OwnedFd> {
-    open_path("/proc", libc::O_CLOEXEC | libc::O_DIRECTORY)
+    let root = open_path("/proc", libc::O_CLOEXEC | libc::O_DIRECTORY)?;
+    match is_on_procfs(root.as_fd()) {
+        true => Ok(root),
+        false => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+    }
 }
 
 /// Holds the place of a file, without the right to read it.
@@ -333,7 +334,6 @@ pub fn sealed_content(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     #[test]
     fn only_the_file_that_was_sealed_is_taken() {

@@ -1,0 +1,109 @@
+//! Namespaces: they are the host's, and the payload's process is in them.
+
+use crate::errno::Errno;
+use crate::sys::call::HostArgs;
+use crate::sys::{clone, namespace, proc};
+use crate::syscall::Outcome;
+use crate::syscall::call::Call;
+use crate::task::alone::{alone, has_only_worker_beside, is_only_thread};
+
+const FILES: i32 = libc::CLONE_FILES;
+const NEWPID: i32 = libc::CLONE_NEWPID;
+const NEWUSER: i32 = libc::CLONE_NEWUSER;
+/// What only a process of one thread may ask for, and has then.
+const OF_A_PROCESS: i32 = libc::CLONE_THREAD | libc::CLONE_SIGHAND | libc::CLONE_VM;
+
+/// `unshare(flags)`.
+pub fn unshare(call: &mut Call<'_>) -> Outcome {
+    let work = |call: &mut Call<'_>| {
+        let Ok(flags) = i32::try_from(call.arg(0)) else {
+            return Err(Errno::EINVAL);
+        };
+        let own = match call.process.is_borrowed() {
+            // A host process like any other.
+            true => flags,
+            false => {
+                // The monitor's descriptors are in the table that threads have
+                // in common.
+                let shared = OF_A_PROCESS | NEWUSER | FILES;
+                if flags & shared != 0 && !is_only_thread(call.process) {
+                    return Err(Errno::EINVAL);
+                }
+                flags & !(OF_A_PROCESS | FILES)
+            }
+        };
+        let done = if own & NEWUSER != 0 && has_only_worker_beside(call.process) {
+            unshare_alone(call, own)
+        } else {
+            call.host(call.row.number, &HostArgs::new([own as u64]))
+        };
+        call.thread.children_elsewhere |= done.is_ok() && own & NEWPID != 0;
+        done
+    };
+    work(call).into()
+}
+
+/// As `unshare`, where the host asks for a process of one thread.
+fn unshare_alone(call: &mut Call<'_>, flags: i32) -> Result<u64, Errno> {
+    // Once its children start in another PID namespace, the process gets no
+    // further thread. So that comes last, after it is known that it can come.
+    let last = flags & NEWPID;
+    if last != 0 {
+        namespace::rehearse(|| clone::unshare(NEWUSER | last))?;
+    }
+    alone(call.process, call.thread, call.vcpu, || {
+        clone::unshare(flags & !last)
+    })?;
+    clone::unshare(last)?;
+    Ok(0)
+}
+
+/// `setns(fd, nstype)`.
+pub fn setns(call: &mut Call<'_>) -> Outcome {
+    let work = |call: &mut Call<'_>| {
+        let kinds = kinds(call);
+        let done = match call.forward() {
+            // What KVM's worker may be the reason of.
+            Err(Errno::EINVAL | Errno::EUSERS) if has_only_worker_beside(call.process) => {
+                enter_alone(call, kinds)
+            }
+            done => done,
+        };
+        call.thread.children_elsewhere |= done.is_ok() && kinds & NEWPID != 0;
+        done
+    };
+    work(call).into()
+}
+
+/// The namespaces that `setns` is to enter.
+fn kinds(call: &Call<'_>) -> i32 {
+    let fd = proc::borrow_fd(call.process.fds.translate(call.arg(0)) as i32);
+    match fd.and_then(namespace::kind_of) {
+        Some(kind) => kind,
+        // Of a process, by a pidfd.
+        None => call.int(1),
+    }
+}
+
+fn enter_alone(call: &mut Call<'_>, kinds: i32) -> Result<u64, Errno> {
+    /// `CLONE_NEWTIME`.
+    const NEWTIME: i32 = 0x80;
+    const FUSSY: i32 = NEWUSER | NEWTIME | libc::CLONE_NEWNS;
+    if kinds & FUSSY == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let number = call.process.fds.translate(call.arg(0)) as i32;
+    let fd = proc::borrow_fd(number).ok_or(Errno::EBADF)?;
+    // As for `unshare`.
+    let last = kinds & NEWPID;
+    if last != 0 {
+        namespace::rehearse(|| namespace::enter(fd, kinds))?;
+    }
+    alone(call.process, call.thread, call.vcpu, || {
+        namespace::enter(fd, kinds & !last)
+    })?;
+    if last != 0 {
+        namespace::enter(fd, last)?;
+    }
+    Ok(0)
+}
