@@ -3,6 +3,7 @@
 use crate::errno::Errno;
 use crate::signal::action::{Action, is_harmless_by_default};
 use crate::signal::frame::{self, FrameError, Saved};
+use crate::sys::proc;
 use crate::sys::signal::SigInfo;
 use crate::task::process::Process;
 use crate::task::thread::Thread;
@@ -36,7 +37,8 @@ pub fn deliver(
     }
     thread.temporary_mask = None;
     thread.set_mask(thread.mask);
-    if action.is_ignored() || is_harmless_by_default(signal) {
+    // The first process of a PID namespace is not ended by what it is sent.
+    if action.is_ignored() || is_harmless_by_default(signal) || proc::is_first() {
         Delivered::Running
     } else {
         Delivered::Fatal(signal)

@@ -1,11 +1,13 @@
 //! The monitor's own process: descriptors, limits, auxiliary vector, name, end.
 
+mod end;
 mod files;
 mod limit;
 mod write;
 
 use std::io;
 
+pub use end::{die_by_signal, exit, is_first};
 pub use files::*;
 pub use limit::{FILE_SIZE, OPEN_FILES, PayloadLimits, with_open_file_limit};
 pub use write::{write_all, write_beyond_limit, write_within_limit};
@@ -160,35 +162,6 @@ fn program_break() -> u64 {
 pub fn pause() {
     // SAFETY: pause has no preconditions.
     unsafe { libc::pause() };
-}
-
-/// Ends the process with `status` at once: no handlers of the C library run.
-pub fn exit(status: u8) -> ! {
-    // SAFETY: _exit has no preconditions.
-    unsafe { libc::_exit(i32::from(status)) }
-}
-
-/// Ends the process by `signal`, as its parent sees it. No core of the
-/// monitor is written.
-pub fn die_by_signal(signal: i32) -> ! {
-    let no_core = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: these calls take plain numbers, a valid limit and a valid, zeroed
-    // signal set; the default action of `signal` ends the process.
-    unsafe {
-        libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
-        libc::signal(signal, libc::SIG_DFL);
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, signal);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
-        // To this thread: another would take it later than this one goes on.
-        libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal);
-    }
-    // A signal that does not end a process by default is no reason to live.
-    exit(128u8.wrapping_add(signal as u8))
 }
 
 /// Eight random bytes from the host.

@@ -78,10 +78,11 @@ pub fn setns(call: &mut Call<'_>) -> Outcome {
 /// The namespaces that `setns` is to enter.
 fn kinds(call: &Call<'_>) -> i32 {
     let fd = proc::borrow_fd(call.process.fds.translate(call.arg(0)) as i32);
-    match fd.and_then(namespace::kind_of) {
-        Some(kind) => kind,
+    match (fd.and_then(namespace::kind_of), call.int(1)) {
+        (Some(kind), 0) => kind,
+        (Some(kind), asked) => kind & asked,
         // Of a process, by a pidfd.
-        None => call.int(1),
+        (None, asked) => asked,
     }
 }
 
