@@ -14,7 +14,7 @@ SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 	g++ python3-pip \
 	qemu-system-x86 zstd \
 	coreutils grep gzip jq lua5.4 perl python3 xz-utils \
-	bash dash diffutils findutils git mawk tar \
+	bash bubblewrap dash diffutils findutils git hostname iproute2 mawk tar \
 	golang-go default-jre-headless ecj nodejs
 
 # The servers that are run under km, and their clients (wrk is that of

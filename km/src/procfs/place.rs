@@ -54,10 +54,8 @@ pub fn of(process: &Process, file: BorrowedFd<'_>, near: i32) -> Result<Place, E
         return verified(process, held, &found, mount.place_of(&name));
     }
     let table = held.bytes(process, "thread-self/mountinfo")?;
-    let path = match Mount::in_table(&table, found.mount) {
-        Some(mount) => mount.place_of(&name),
-        // Not attached: names begin at its root.
-        None => Some(living(&name).to_vec()),
+    let Some(mount) = Mount::in_table(&table, found.mount) else {
+        return beyond_table(process, held, file, near, &found);
     };
     let instance = match found.device == base.device {
         true => held,
@@ -66,7 +64,38 @@ pub fn of(process: &Process, file: BorrowedFd<'_>, near: i32) -> Result<Place, E
             .or_else(|| climb(process, near, &found))
             .ok_or(Errno::EACCES)?,
     };
-    verified(process, instance, &found, path)
+    verified(process, instance, &found, mount.place_of(&name))
+}
+
+/// As [`of`], for a file that was reached through a mount in another mount
+/// namespace, or in none: `found`.
+fn beyond_table(
+    process: &Process,
+    held: Instance,
+    file: BorrowedFd<'_>,
+    near: i32,
+    found: &Location,
+) -> Result<Place, Errno> {
+    let name = process.file_name(file);
+    let same_mount = |instance: &Instance| {
+        path::locate(instance.root()).is_some_and(|root| root.mount == found.mount)
+    };
+    let mounted = climb(process, file.as_raw_fd(), found)
+        .or_else(|| climb(process, near, found))
+        .filter(same_mount);
+    let (instance, point) = match mounted {
+        Some(instance) => {
+            let point = process.file_name(instance.root());
+            (instance, point)
+        }
+        // Names may begin at its root.
+        None => (held, b"/".to_vec()),
+    };
+    let mount = Mount {
+        shown: b"/".to_vec(),
+        point,
+    };
+    verified(process, instance, found, mount.place_of(&name))
 }
 
 /// The place at `path`, if the file there is the one that was found.

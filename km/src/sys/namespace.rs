@@ -85,13 +85,21 @@ pub fn kind_of(fd: BorrowedFd<'_>) -> Option<i32> {
 
 /// The PID namespaces of the calling thread: its own, and that of its
 /// children. It may have no process yet, so that only a pidfd tells of it.
-struct PidNamespaces {
+#[derive(Debug)]
+pub struct PidNamespaces {
     own: OwnedFd,
     children: OwnedFd,
 }
 
 impl PidNamespaces {
-    /// Those of the calling thread; from Linux 6.11 on.
+    /// Those of the calling thread, if they differ; from Linux 6.11 on.
+    pub fn if_children_are_elsewhere() -> Option<PidNamespaces> {
+        let namespaces = PidNamespaces::now().ok()?;
+        let own = proc::file_status(namespaces.own.as_fd()).ok()?;
+        let children = proc::file_status(namespaces.children.as_fd()).ok()?;
+        (!own.is_same_file(&children)).then_some(namespaces)
+    }
+
     fn now() -> Result<PidNamespaces, Errno> {
         const PIDFD_THREAD: i32 = libc::O_EXCL;
         const PIDFD_GET_PID_NAMESPACE: libc::c_ulong = 0xff05;
@@ -106,6 +114,25 @@ impl PidNamespaces {
             children: get(PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE)?,
         })
     }
+
+    /// Has children start in the thread's own: only then the process can have
+    /// another thread, such as KVM's worker.
+    ///
+    /// # Errors
+    ///
+    /// EPERM where it has no right to that.
+    pub fn keep_children_here(&self) -> Result<(), Errno> {
+        enter(self.own.as_fd(), libc::CLONE_NEWPID)
+    }
+
+    /// Has children start where they did.
+    ///
+    /// # Errors
+    ///
+    /// EPERM where it has no right to that.
+    pub fn send_children_there(&self) -> Result<(), Errno> {
+        enter(self.children.as_fd(), libc::CLONE_NEWPID)
+    }
 }
 
 fn owned(fd: i64) -> Result<OwnedFd, Errno> {
@@ -116,26 +143,17 @@ fn owned(fd: i64) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Whether children start in another PID namespace than the calling thread's.
-/// False where the kernel cannot tell.
-pub fn children_are_elsewhere() -> bool {
-    PidNamespaces::now().is_ok_and(|namespaces| {
-        let own = proc::file_status(namespaces.own.as_fd());
-        let children = proc::file_status(namespaces.children.as_fd());
-        own.is_ok_and(|own| !children.is_ok_and(|children| own.is_same_file(&children)))
-    })
-}
-
-/// Runs `work` while children start in the thread's own PID namespace: only
-/// then the process can have another thread, such as KVM's worker.
+/// Runs `work` while children start in the thread's own PID namespace.
 ///
 /// # Errors
 ///
-/// EPERM where it has no right to change that; where the kernel cannot.
+/// EPERM where it has no right to change that.
 pub fn with_children_here<T>(work: impl FnOnce() -> T) -> Result<T, Errno> {
-    let namespaces = PidNamespaces::now()?;
-    enter(namespaces.own.as_fd(), libc::CLONE_NEWPID)?;
+    let Some(namespaces) = PidNamespaces::if_children_are_elsewhere() else {
+        return Ok(work());
+    };
+    namespaces.keep_children_here()?;
     let result = work();
-    enter(namespaces.children.as_fd(), libc::CLONE_NEWPID)?;
+    namespaces.send_children_there()?;
     Ok(result)
 }

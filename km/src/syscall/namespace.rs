@@ -2,10 +2,11 @@
 
 use crate::errno::Errno;
 use crate::sys::call::HostArgs;
-use crate::sys::{clone, namespace, proc};
+use crate::sys::namespace::{self, PidNamespaces};
+use crate::sys::{clone, proc};
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
-use crate::task::alone::{alone, has_only_worker_beside, is_only_thread};
+use crate::task::alone::{Change, alone, has_only_worker_beside, is_only_thread};
 
 const FILES: i32 = libc::CLONE_FILES;
 const NEWPID: i32 = libc::CLONE_NEWPID;
@@ -45,16 +46,17 @@ pub fn unshare(call: &mut Call<'_>) -> Outcome {
 
 /// As `unshare`, where the host asks for a process of one thread.
 fn unshare_alone(call: &mut Call<'_>, flags: i32) -> Result<u64, Errno> {
-    // Once its children start in another PID namespace, the process gets no
-    // further thread. So that comes last, after it is known that it can come.
     let last = flags & NEWPID;
-    if last != 0 {
-        namespace::rehearse(|| clone::unshare(NEWUSER | last))?;
+    let elsewhere = || PidNamespaces::if_children_are_elsewhere().is_some();
+    if last != 0 && call.thread.children_elsewhere && elsewhere() {
+        return Err(Errno::EINVAL);
     }
-    alone(call.process, call.thread, call.vcpu, || {
-        clone::unshare(flags & !last)
-    })?;
-    clone::unshare(last)?;
+    let then = || clone::unshare(last);
+    let change = Change {
+        work: &|| clone::unshare(flags & !last),
+        last: (last != 0).then_some(&then),
+    };
+    alone(call.process, call.thread, call.vcpu, &change)?;
     Ok(0)
 }
 
@@ -64,8 +66,10 @@ pub fn setns(call: &mut Call<'_>) -> Outcome {
         let kinds = kinds(call);
         let done = match call.forward() {
             // What KVM's worker may be the reason of.
-            Err(Errno::EINVAL | Errno::EUSERS) if has_only_worker_beside(call.process) => {
-                enter_alone(call, kinds)
+            Err(errno @ (Errno::EINVAL | Errno::EUSERS))
+                if has_only_worker_beside(call.process) =>
+            {
+                enter_beside_worker(call, kinds, errno)
             }
             done => done,
         };
@@ -86,25 +90,27 @@ fn kinds(call: &Call<'_>) -> i32 {
     }
 }
 
-fn enter_alone(call: &mut Call<'_>, kinds: i32) -> Result<u64, Errno> {
+/// Enters namespaces where the host has refused it with `errno`.
+fn enter_beside_worker(call: &mut Call<'_>, kinds: i32, errno: Errno) -> Result<u64, Errno> {
     /// `CLONE_NEWTIME`.
     const NEWTIME: i32 = 0x80;
-    const FUSSY: i32 = NEWUSER | NEWTIME | libc::CLONE_NEWNS;
-    if kinds & FUSSY == 0 {
-        return Err(Errno::EINVAL);
+    if kinds & (NEWUSER | NEWTIME) == 0 {
+        if kinds & libc::CLONE_NEWNS == 0 {
+            return Err(errno);
+        }
+        // The worker has its directory in common with the thread that first
+        // ran the machine.
+        clone::unshare(libc::CLONE_FS)?;
+        return call.forward();
     }
     let number = call.process.fds.translate(call.arg(0)) as i32;
     let fd = proc::borrow_fd(number).ok_or(Errno::EBADF)?;
-    // As for `unshare`.
     let last = kinds & NEWPID;
-    if last != 0 {
-        namespace::rehearse(|| namespace::enter(fd, kinds))?;
-    }
-    alone(call.process, call.thread, call.vcpu, || {
-        namespace::enter(fd, kinds & !last)
-    })?;
-    if last != 0 {
-        namespace::enter(fd, last)?;
-    }
+    let then = || namespace::enter(fd, last);
+    let change = Change {
+        work: &|| namespace::enter(fd, kinds & !last),
+        last: (last != 0).then_some(&then),
+    };
+    alone(call.process, call.thread, call.vcpu, &change)?;
     Ok(0)
 }

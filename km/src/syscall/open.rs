@@ -20,7 +20,7 @@ use crate::syscall::Outcome;
 use crate::syscall::call::{Call, pointer_to};
 use crate::syscall::memory_file;
 use crate::syscall::paths::{PATH_MAX, start_of};
-use crate::syscall::walk::{Found, walk};
+use crate::syscall::walk::{Found, walk_from};
 
 /// The file system of `binfmt_misc`: whoever writes there has the host execute
 /// a program of his choice in the place of a monitor.
@@ -306,9 +306,13 @@ fn open_walked(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result
     const TRIES: usize = 10;
     let follow = !how.has(libc::O_NOFOLLOW) && !how.makes_new();
     for _ in 0..TRIES {
-        let (parent, name) = match walk(call.process, directory, path.to_bytes(), follow)? {
+        let (found, parent) = walk_from(call.process, directory, path.to_bytes(), follow)?;
+        let (parent, name) = match found {
             Found::File(_) if how.makes_new() => return Err(Errno::EEXIST),
-            Found::File(held) => return open_held(call, held, directory, how),
+            Found::File(held) => {
+                let near = parent.as_ref().map_or(directory, AsRawFd::as_raw_fd);
+                return open_held(call, held, near, how);
+            }
             Found::Missing { directory, name } => (directory, name),
         };
         if !how.has(libc::O_CREAT) {

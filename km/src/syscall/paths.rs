@@ -13,7 +13,7 @@ use crate::syscall::Outcome;
 use crate::syscall::args::Kind;
 use crate::syscall::call::{Call, pointer_to};
 use crate::syscall::open::hold_path;
-use crate::syscall::walk::{Found, walk};
+use crate::syscall::walk::{Found, walk, walk_from};
 
 /// Longest path with its NUL (`PATH_MAX`).
 pub const PATH_MAX: usize = 4096;
@@ -295,20 +295,21 @@ fn read_link(call: &mut Call<'_>, index: usize) -> Result<u64, Errno> {
         return answer(call, buffer, size, &target);
     }
     let start = start_of(call, index);
-    let held = match path.is_empty() {
+    let (held, parent) = match path.is_empty() {
         // The link itself, by a descriptor.
-        true => None,
-        false => match walk(call.process, start, &path, false)? {
-            Found::File(held) => Some(held),
-            Found::Missing { .. } => return Err(Errno::ENOENT),
+        true => (None, None),
+        false => match walk_from(call.process, start, &path, false)? {
+            (Found::File(held), parent) => (Some(held), parent),
+            (Found::Missing { .. }, _) => return Err(Errno::ENOENT),
         },
     };
+    let near = parent.as_ref().map_or(start, AsRawFd::as_raw_fd);
     let link = match &held {
         Some(held) => held.as_fd(),
         None => proc::borrow_fd(start).ok_or(Errno::EBADF)?,
     };
     if proc::is_on_procfs(link) {
-        match procfs::look_opened(call.process, link, start) {
+        match procfs::look_opened(call.process, link, near) {
             View::File(payloads) => target = payloads,
             View::Refused(errno) => return Err(errno),
             View::Host | View::Text(_) | View::Memory => {}

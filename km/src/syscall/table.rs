@@ -355,7 +355,7 @@ pub static TABLE: &[Row] = &[
     Row::proxy(305, "clock_adjtime", &[flags("clk_id", &flags::CLOCK), inout("buf", &TIMEX)], Int),
     Row::proxy(306, "syncfs", &[FD], Int),
     Row::handle(307, "sendmmsg", &[FD, nested("msgvec"), uint("vlen"), flags("flags", &flags::MSG)], Int, socket::sendmmsg),
-    Row::handle(308, "setns", &[FD, flags("nstype", &flags::CLONE)], Int, namespace::setns).partial("EINVAL for a user or time namespace after CLONE_NEWPID with no fork in between"),
+    Row::handle(308, "setns", &[FD, flags("nstype", &flags::CLONE)], Int, namespace::setns).partial("EINVAL for a user or time namespace after a PID namespace that its root has no rights on, with no fork in between"),
     Row::proxy(309, "getcpu", &[out("cpu", &UINT), out("node", &UINT), arg("tcache", Kind::Unused)], Int),
     Row::refuse(310, "process_vm_readv", &[int("pid"), address("local_iov"), size("liovcnt"), address("remote_iov"), size("riovcnt"), hex("flags")], Errno::ENOSYS, FOREIGN),
     Row::refuse(311, "process_vm_writev", &[int("pid"), address("local_iov"), size("liovcnt"), address("remote_iov"), size("riovcnt"), hex("flags")], Errno::ENOSYS, FOREIGN),

@@ -31,52 +31,69 @@ pub enum Found {
 ///
 /// As `open(2)`.
 pub fn walk(process: &Process, directory: i32, path: &[u8], follow: bool) -> Result<Found, Errno> {
+    walk_from(process, directory, path, follow).map(|(found, _)| found)
+}
+
+/// As [`walk`], and the directory that a file was found in, if it is another.
+///
+/// # Errors
+///
+/// As `open(2)`.
+pub fn walk_from(
+    process: &Process,
+    directory: i32,
+    path: &[u8],
+    follow: bool,
+) -> Result<(Found, Option<OwnedFd>), Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
     let mut walk = Walk {
         process,
         at: None,
+        before: None,
         start: directory,
         rest: VecDeque::new(),
         links: 0,
     };
     let slash = path.ends_with(b"/");
     walk.go_on_with(path)?;
-    let found = walk.run(follow || slash)?;
+    let (found, parent) = walk.run(follow || slash)?;
     if slash
         && let Found::File(file) = &found
         && proc::file_kind(file.as_fd())? != libc::S_IFDIR
     {
         return Err(Errno::ENOTDIR);
     }
-    Ok(found)
+    Ok((found, parent))
 }
 
 struct Walk<'a> {
     process: &'a Process,
     /// The directory that was come to; none at the start.
     at: Option<OwnedFd>,
+    /// The one it was come to from.
+    before: Option<OwnedFd>,
     start: i32,
     rest: VecDeque<Vec<u8>>,
     links: u32,
 }
 
 impl Walk<'_> {
-    fn run(mut self, follow: bool) -> Result<Found, Errno> {
+    fn run(mut self, follow: bool) -> Result<(Found, Option<OwnedFd>), Errno> {
         while let Some(part) = self.rest.pop_front() {
             let last = self.rest.is_empty();
             let name = CString::new(part).map_err(|_| Errno::ENOENT)?;
             let next = match self.open(&name, libc::O_NOFOLLOW) {
                 Err(Errno::ENOENT) if last => {
                     let directory = self.here()?;
-                    return Ok(Found::Missing { directory, name });
+                    return Ok((Found::Missing { directory, name }, None));
                 }
                 next => next?,
             };
             let is_link = proc::file_kind(next.as_fd())? == libc::S_IFLNK;
             if !is_link || last && !follow {
-                self.at = Some(next);
+                self.before = self.at.replace(next);
                 continue;
             }
             self.links += 1;
@@ -92,10 +109,14 @@ impl Walk<'_> {
                 View::File(path) => self.go_on_with(&path)?,
                 View::Refused(errno) => return Err(errno),
                 // The host does know where it leads.
-                View::Host | View::Text(_) | View::Memory => self.at = Some(self.open(&name, 0)?),
+                View::Host | View::Text(_) | View::Memory => {
+                    let file = self.open(&name, 0)?;
+                    self.before = self.at.replace(file);
+                }
             }
         }
-        Ok(Found::File(self.here()?))
+        let file = self.here()?;
+        Ok((Found::File(file), self.before))
     }
 
     /// Puts the parts of `path` before what is left.

@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::mem::layout::TASK_SIZE;
 use crate::sys::call::NOT_BEGUN;
 use crate::sys::clone::{self, Child, Forked};
-use crate::sys::{heap, namespace, proc, thread};
+use crate::sys::namespace::PidNamespaces;
+use crate::sys::{heap, proc, thread};
 use crate::syscall::dispatch::Payload;
 use crate::task::exit::{end_process, end_thread};
 use crate::task::machine::{Processor, Reserved};
@@ -191,7 +192,7 @@ fn spawn(
     if let Err(errno) = process.memory_file() {
         log::debug!("/proc/self/mem will not be served: {errno:?}");
     }
-    if thread.children_elsewhere && namespace::children_are_elsewhere() {
+    if thread.children_elsewhere && PidNamespaces::if_children_are_elsewhere().is_some() {
         return Err(Errno::EINVAL);
     }
     let reserved = machine.reserve().map_err(|e| out_of(&e))?;
