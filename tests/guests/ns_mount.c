@@ -1,6 +1,7 @@
 // Mount namespaces: mounts of every kind, by the old calls and the new, other roots, and programs that are executed where there
 // is no /proc and nothing else.
 // km-test: needs=namespaces
+// km-test: links=static-musl,static-pie-musl,static-glibc,dynamic-glibc
 #include "namespaces.h"
 #include <sys/mount.h>
 #include <sys/statfs.h>
