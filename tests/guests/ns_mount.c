@@ -1,6 +1,5 @@
 // Mount namespaces: mounts of every kind, by the old calls and the new, other roots, and programs that are executed where there
 // is no /proc and nothing else.
-// km-test: needs=namespaces
 // km-test: links=static-musl,static-pie-musl,static-glibc,dynamic-glibc
 #include "namespaces.h"
 #include <sys/mount.h>
@@ -173,7 +172,7 @@ static int alone_in(const char *root)
     return 0;
 }
 
-enum { EXECUTED = 33 };
+enum { EXECUTED = 33, IN_ANOTHERS_PLACE = 66 };
 
 static int executes(const char *path, int fd)
 {
@@ -253,6 +252,32 @@ static int pivots(void)
     return 0;
 }
 
+// Programs that the kernel would have others run in a user namespace: what is executed here is still this program, with the
+// arguments it was given, and not one in the place of a monitor.
+static int interpreted(void)
+{
+    unsigned char head[20] = {0};
+    int fd = NEED(open(program, O_RDONLY));
+    NEED(read(fd, head, sizeof head));
+    NEED(mkdir("f", 0700));
+    int mounted = mount("binfmt_misc", "f", "binfmt_misc", 0, NULL);
+    if (mounted != 0) {
+        int fs = (int)syscall(SYS_fsopen, "binfmt_misc", 0);
+        syscall(SYS_fsconfig, fs, FSCONFIG_CREATE_, NULL, NULL, 0);
+        mounted = (int)syscall(SYS_fsmount, fs, 0, 0);
+        if (mounted >= 0)
+            syscall(SYS_move_mount, mounted, "", AT_FDCWD, "f", MOVE_F_EMPTY_);
+    }
+    // Programs of another kind than this one, which is linked at a fixed address, are to be run by it.
+    char line[4400];
+    snprintf(line, sizeof line, ":km:M:16:\\x03\\x00::%s:", program);
+    if (head[16] == 2)
+        put("f/register", line);
+    EQ("executed", executes(program, -1), EXECUTED);
+    EQ("executed by a descriptor", executes(NULL, fd), EXECUTED);
+    return 0;
+}
+
 static void *own_mounts(void *arg)
 {
     (void)arg;
@@ -320,7 +345,7 @@ int main(int argc, char **argv)
 {
     tasks_begin();
     if (argc > 1)
-        return EXECUTED;
+        return strcmp(argv[argc - 1], "executed") == 0 ? EXECUTED : IN_ANOTHERS_PLACE;
     CHECK("realpath", realpath(argv[0], program) != NULL);
     if (!may_enter(CLONE_NEWNS)) {
         SKIP("mount namespaces", "not permitted here");
@@ -331,7 +356,7 @@ int main(int argc, char **argv)
         int (*run)(void);
     } parts[] = {
         {"classic", classic}, {"overlays", overlays}, {"modern", modern}, {"through links", through_links},
-        {"changes root", changes_root}, {"pivots", pivots}, {"threads", threads}, {"entered", entered},
+        {"changes root", changes_root}, {"pivots", pivots}, {"interpreted", interpreted}, {"threads", threads}, {"entered", entered},
     };
     char directory[] = "0";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

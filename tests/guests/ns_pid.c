@@ -1,5 +1,4 @@
 // PID namespaces: numbers, the first process and its end, children of every kind that start in one, threads, signals across.
-// km-test: needs=namespaces
 // km-test: timeout=40
 #include "namespaces.h"
 #include <spawn.h>

@@ -1,7 +1,6 @@
 // /proc where there are several: in a new PID namespace, by the procfs of the outer one and by its own, through mounts of single
 // files and directories, file systems that are mounted nowhere, and other processes' roots. Whatever is shown is of this program;
 // what would be of something else has to be refused.
-// km-test: needs=namespaces
 // km-test: timeout=40
 #include "namespaces.h"
 #include <dirent.h>

@@ -85,7 +85,8 @@ struct Start {
 ///
 /// # Errors
 ///
-/// EAGAIN where the host allows no more threads.
+/// EAGAIN where the host allows no more threads, EINVAL where none at all
+/// (`clone(2)`, namespaces).
 pub fn spawn(work: Work) -> Result<(), Errno> {
     extern "C" fn run(start: *mut c_void) -> *mut c_void {
         // SAFETY: it is the box given to pthread_create below, once.
@@ -131,7 +132,11 @@ pub fn spawn(work: Work) -> Result<(), Errno> {
         start: stack,
         tid: NOBODY,
     });
-    Err(Errno::EAGAIN)
+    // What other threads cannot have is no lack of room.
+    Err(match error {
+        libc::EINVAL => Errno::EINVAL,
+        _ => Errno::EAGAIN,
+    })
 }
 
 /// In the child of a fork: the other threads' stacks are nobody's.

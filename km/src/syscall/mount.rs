@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use super::Outcome;
-use super::call::{Call, pointer_to};
+use super::call::{Call, FAULT, pointer_to};
 use super::paths::PATH_MAX;
 use crate::errno::Errno;
 use crate::procfs;
@@ -18,13 +18,11 @@ const OPTIONS: usize = 4096;
 /// data is refused.
 pub fn mount(call: &mut Call<'_>) -> Outcome {
     let work = |call: &mut Call<'_>| {
-        let kind = kind(call, 2)?;
+        let kind = Kind::named(call, 2)?;
         let mut options = copy_options(call)?;
         let source = payloads_file(call)?;
         let mut host = call.translate();
-        if let Some(kind) = &kind {
-            host.set(2, kind.as_ptr().addr() as u64);
-        }
+        host.set(2, kind.pointer());
         if let Some(options) = &mut options {
             if let [1..=31, 0, 0, 0, ..] = options.as_slice() {
                 return Err(Errno::EINVAL);
@@ -42,27 +40,44 @@ pub fn mount(call: &mut Call<'_>) -> Outcome {
 /// `fsopen(fs_name, flags)`.
 pub fn fsopen(call: &mut Call<'_>) -> Outcome {
     let work = |call: &mut Call<'_>| {
-        let kind = kind(call, 0)?.ok_or(Errno::EFAULT)?;
+        let kind = Kind::named(call, 0)?;
         let mut host = call.translate();
-        host.set(0, kind.as_ptr().addr() as u64);
+        host.set(0, kind.pointer());
         call.host(call.row.number, &host)
     };
     work(call).into()
 }
 
-/// The kind of file system that argument `index` names, copied in. Not that of
-/// `binfmt_misc`, which a user namespace may have of its own: by it the host
-/// would execute another program in the place of a monitor.
-fn kind(call: &Call<'_>, index: usize) -> Result<Option<CString>, Errno> {
-    if call.arg(index) == 0 {
-        return Ok(None);
+/// The kind of file system that an argument names, copied in.
+enum Kind {
+    Null,
+    /// Cannot be read: the host finds that in its own order of checks.
+    Fault,
+    Name(CString),
+}
+
+impl Kind {
+    /// From argument `index`. Not that of `binfmt_misc`, which a user namespace
+    /// may have of its own: by it the host would execute another program in the
+    /// place of a monitor.
+    fn named(call: &Call<'_>, index: usize) -> Result<Kind, Errno> {
+        if call.arg(index) == 0 {
+            return Ok(Kind::Null);
+        }
+        match call.memory().read_string(call.arg(index), PATH_MAX - 1) {
+            Ok(name) if name == b"binfmt_misc" => Err(Errno::ENODEV),
+            Ok(name) => Ok(CString::new(name).map_or(Kind::Fault, Kind::Name)),
+            Err(Errno::ENAMETOOLONG) => Err(Errno::EINVAL),
+            Err(_) => Ok(Kind::Fault),
+        }
     }
-    let name = call.memory().read_string(call.arg(index), PATH_MAX - 1);
-    match name {
-        Ok(name) if name == b"binfmt_misc" => Err(Errno::ENODEV),
-        Ok(name) => Ok(CString::new(name).ok()),
-        Err(Errno::ENAMETOOLONG) => Err(Errno::EINVAL),
-        Err(errno) => Err(errno),
+
+    fn pointer(&self) -> u64 {
+        match self {
+            Kind::Null => 0,
+            Kind::Fault => FAULT,
+            Kind::Name(name) => name.as_ptr().addr() as u64,
+        }
     }
 }
 

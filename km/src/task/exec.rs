@@ -23,8 +23,7 @@ use crate::loader::{self, LoadError, Target};
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::seccomp::Mode;
-use crate::sys::namespace::{self, PidNamespaces};
-use crate::sys::{clone, proc, signal};
+use crate::sys::{clone, namespace, proc, signal};
 use crate::syscall::limits::{AddressLimits, Limit, Limits};
 use crate::task::exit::release_robust_lists;
 use crate::task::process::Process;
@@ -351,13 +350,10 @@ fn prepare(
 ///
 /// EAGAIN where no thread can be made then, which KVM's worker is.
 fn children_elsewhere(thread: &Thread) -> Result<bool, Errno> {
-    if !thread.children_elsewhere || PidNamespaces::if_children_are_elsewhere().is_none() {
-        return Ok(false);
-    }
-    if !namespace::is_alone() {
+    if thread.children_elsewhere && !namespace::is_alone() {
         namespace::with_children_here(|| ()).map_err(|_| Errno::EAGAIN)?;
     }
-    Ok(true)
+    Ok(thread.children_elsewhere)
 }
 
 /// A file with `bytes` for the next monitor.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::errno::Errno;
-use crate::sys::proc::write_all;
+use crate::sys::proc::{with_open_file_limit, write_all};
 
 /// Duplicates `fd` to the lowest free number of at least `lowest`,
 /// close-on-exec.
@@ -60,13 +60,17 @@ pub fn set_inherited(fd: i32, inherited: bool) {
 ///
 /// # Errors
 ///
-/// From `dup3(2)`.
+/// From `dup3(2)` and `setrlimit(2)`.
 pub fn put_in_place(new: BorrowedFd<'_>, old: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: both are open, and `old` stays so: its number is its owner's.
-    match unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
+    let number = old.as_raw_fd();
+    // It may lie above the limit.
+    with_open_file_limit(number as u64 + 1, || {
+        // SAFETY: both are open, and `old` stays so: its number is its owner's.
+        match unsafe { libc::dup3(new.as_raw_fd(), number, libc::O_CLOEXEC) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    })
 }
 
 /// Whether `fd` is open.
