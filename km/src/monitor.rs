@@ -1,7 +1,7 @@
 //! The central path: build a virtual machine around a payload, and run it.
 
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +56,12 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         Some(inherited) => inherited.execfn.clone(),
         None => payload.as_os_str().to_owned(),
     };
-    let target = loader::resolve(&payload, &execfn, argv)?;
+    let proc_root = inherited
+        .as_ref()
+        .filter(|inherited| inherited.below_proc)
+        .and_then(|inherited| inherited.proc_root.as_ref());
+    let proc_root = proc_root.map(OwnedFd::as_fd);
+    let target = loader::resolve(&payload, proc_root, &execfn, argv)?;
     let Surroundings {
         fds,
         image,

@@ -6,12 +6,12 @@ pub mod script;
 pub mod stack;
 pub mod vdso;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::loader::elf::{ElfError, ElfHeader, ElfImage, Role};
 use crate::loader::script::{ScriptError, parse_script};
 use crate::loader::stack::StackError;
 use crate::mem::mapping::FileInfo;
-use crate::sys::{clone, proc};
+use crate::sys::{clone, path, proc};
 
 pub use image::{Entry, Layout, base_name, load, prot};
 
@@ -109,17 +109,24 @@ pub struct Target {
     pub execfn: OsString,
 }
 
-/// Opens `path`, which was given as `execfn`, and all it needs to run.
+/// Opens `path`, which was given as `execfn`, and all it needs to run. With
+/// `proc_root`, `path` goes through a descriptor in `/proc`, and that is its
+/// root: where the payload's root is, there may be none.
 ///
 /// # Errors
 ///
 /// What `execve(2)` would report.
-pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Target, LoadError> {
+pub fn resolve(
+    path: &Path,
+    mut proc_root: Option<BorrowedFd<'_>>,
+    execfn: &OsStr,
+    argv: Vec<OsString>,
+) -> Result<Target, LoadError> {
     let mut path = path.to_owned();
     let mut name = execfn.to_owned();
     let mut argv = argv;
     for _ in 0..=script::MAX_SCRIPTS {
-        let file = open_executable(&path)?;
+        let file = open_executable(&path, proc_root.take())?;
         let head = read_head(&file, &path)?;
         let script = parse_script(&head).map_err(|source| LoadError::Script {
             path: path.clone(),
@@ -136,7 +143,7 @@ pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Targe
         };
         argv = script.argv(&name, &argv);
         let interpreter = PathBuf::from(script.interpreter);
-        if let Err(source) = open_executable(&interpreter) {
+        if let Err(source) = open_executable(&interpreter, None) {
             return Err(LoadError::Interpreter {
                 path,
                 interpreter,
@@ -151,31 +158,25 @@ pub fn resolve(path: &Path, execfn: &OsStr, argv: Vec<OsString>) -> Result<Targe
     })
 }
 
-fn open_executable(path: &Path) -> Result<File, LoadError> {
-    let failed = |error: io::Error| LoadError::Open {
+fn open_executable(path: &Path, proc_root: Option<BorrowedFd<'_>>) -> Result<File, LoadError> {
+    let failed = |errno| LoadError::Open {
         path: path.to_owned(),
-        errno: error.into(),
+        errno,
     };
-    // Not blocking: a pipe with that name has no reader to wait for.
-    let options = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    let given = path.as_os_str().as_bytes();
+    let (directory, name) = match (proc_root, given.strip_prefix(b"/proc/")) {
+        (Some(root), Some(name)) => (root.as_raw_fd(), name),
+        _ => (libc::AT_FDCWD, given),
+    };
+    let name = CString::new(name).map_err(|_| failed(Errno::ENOENT))?;
+    let open = |flags| path::open_at(directory, &name, flags).map_err(failed);
+    // To open what is no file could do something, or wait.
+    let looked_at = open(libc::O_PATH)?;
+    must_be_file(looked_at.as_fd(), path)?;
     // What may be executed but not read, Linux runs all the same; km has to
     // read it.
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(options)
-        .open(path);
-    let file = file.map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(LoadError::Directory {
-            path: path.to_owned(),
-        });
-    }
-    if !metadata.is_file() {
-        return Err(LoadError::NotRegular {
-            path: path.to_owned(),
-        });
-    }
+    let file = File::from(open(libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)?);
+    must_be_file(file.as_fd(), path)?;
     if !proc::may_execute(file.as_fd()) {
         return Err(LoadError::NotExecutable {
             path: path.to_owned(),
@@ -189,6 +190,16 @@ fn open_executable(path: &Path) -> Result<File, LoadError> {
             path: path.to_owned(),
             errno,
         }),
+    }
+}
+
+fn must_be_file(file: BorrowedFd<'_>, path: &Path) -> Result<(), LoadError> {
+    let path = path.to_owned();
+    match proc::file_kind(file) {
+        Ok(libc::S_IFREG) => Ok(()),
+        Ok(libc::S_IFDIR) => Err(LoadError::Directory { path }),
+        Ok(_) => Err(LoadError::NotRegular { path }),
+        Err(errno) => Err(LoadError::Open { path, errno }),
     }
 }
 
@@ -296,7 +307,7 @@ fn find_interpreter(
     };
     let bytes = read_at(file, program, range.offset, range.len as usize)?;
     let path = PathBuf::from(ElfImage::interp_path(&bytes).map_err(damaged)?);
-    let opened = open_executable(&path).and_then(|file| {
+    let opened = open_executable(&path, None).and_then(|file| {
         let head = read_head(&file, &path)?;
         let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
         plan_program(path.clone(), file, &header, &phdrs)

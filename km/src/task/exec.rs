@@ -9,7 +9,7 @@
 use std::convert::Infallible;
 use std::ffi::{CStr, OsStr, OsString};
 use std::io::{Cursor, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -43,6 +43,8 @@ struct Handover {
     arguments: usize,
     /// A descriptor that `payload` goes through.
     way: Option<i32>,
+    /// Whether `payload` is below `proc_root`.
+    below_proc: bool,
     options: Options,
     image: i32,
     proc_root: i32,
@@ -78,6 +80,8 @@ pub struct Inherited {
     pub seccomp: Mode,
     /// Kept open until the program is loaded.
     pub way: Option<OwnedFd>,
+    /// Whether the program is to be looked for below `proc_root`.
+    pub below_proc: bool,
 }
 
 /// The configuration another monitor hands over, if `args` say that one does.
@@ -127,6 +131,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         ignored: handover.ignored,
         seccomp: handover.seccomp,
         way: handover.way.map(take).transpose()?,
+        below_proc: handover.below_proc,
         fds,
     };
     let mut argv = split(strings);
@@ -161,6 +166,17 @@ pub struct Program {
     /// A descriptor of the payload's that `path` goes through
     /// (`/proc/thread-self/fd/N`), and what follows.
     pub way: Option<(i32, OsString)>,
+    /// Whether that was given as a descriptor, and by no name in `/proc`: it
+    /// can be found without one.
+    pub by_descriptor: bool,
+}
+
+impl Program {
+    /// What [`loader::resolve`] needs of `/proc`.
+    fn proc_root<'a>(&self, process: &'a Process) -> Option<BorrowedFd<'a>> {
+        let root = process.proc_root.as_ref().map(|root| root.as_fd());
+        root.filter(|_| self.by_descriptor)
+    }
 }
 
 /// Executes `program` in place of the calling process; `argv` and `envp` are
@@ -234,7 +250,8 @@ struct Strings {
 }
 
 fn read(process: &Process, program: &Program, [argv, envp]: [u64; 2]) -> Result<Read, Errno> {
-    let target = loader::resolve(&program.path, &program.execfn, Vec::new());
+    let root = program.proc_root(process);
+    let target = loader::resolve(&program.path, root, &program.execfn, Vec::new());
     if let Err(error) = &target
         && !error.is_about_content()
     {
@@ -305,6 +322,7 @@ fn prepare(
         execfn: program.execfn,
         arguments: strings.arguments,
         way: way.as_ref().map(AsRawFd::as_raw_fd),
+        below_proc: program.by_descriptor,
         options: Options {
             strace: process.trace().is_some(),
             stats: process.stats().is_some() || process.options.stats && process.options.follow,
