@@ -198,6 +198,11 @@ fn must_be_file(file: BorrowedFd<'_>, path: &Path) -> Result<(), LoadError> {
     match proc::file_kind(file) {
         Ok(libc::S_IFREG) => Ok(()),
         Ok(libc::S_IFDIR) => Err(LoadError::Directory { path }),
+        // Held as what it is, by a descriptor.
+        Ok(libc::S_IFLNK) => Err(LoadError::Open {
+            path,
+            errno: Errno::ELOOP,
+        }),
         Ok(_) => Err(LoadError::NotRegular { path }),
         Err(errno) => Err(LoadError::Open { path, errno }),
     }
