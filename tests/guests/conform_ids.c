@@ -52,6 +52,8 @@ static void groups(void)
     list[0] = 5;
     list[1] = 77;
     const struct subject subjects[] = {
+        {"getresuid", SYS_getresuid, DONE, {{OUT, (long)&got[0], 4}, {OUT, (long)&got[1], 4}, {OUT, (long)&got[2], 4}}, NULL},
+        {"getresgid", SYS_getresgid, DONE, {{OUT, (long)&got[0], 4}, {OUT, (long)&got[1], 4}, {OUT, (long)&got[2], 4}}, NULL},
         {"setgroups", SYS_setgroups, DONE, {{COUNT32, 2, 0}, {IN, (long)list, 8}}, NULL},
         {"getgroups", SYS_getgroups, NUMBER, {{COUNT32, 2, 0}, {OUT, (long)got, 8}}, NULL},
     };
