@@ -2,6 +2,7 @@
 // the privilege, so that nothing of it is changed.
 // Raw calls: the C library makes no difference.
 // km-test: links=static-musl
+// km-test: timeout=60
 #include "conform_child.h"
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

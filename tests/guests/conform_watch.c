@@ -1,6 +1,7 @@
 // What watches files: inotify and fanotify, with wrong arguments.
 // Raw calls: the C library makes no difference.
 // km-test: links=static-musl
+// km-test: timeout=60
 #include "conform_child.h"
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>

@@ -49,6 +49,7 @@ const UNFAILING: &[(&str, &str)] = &[
     ("getegid", "only tells"),
     ("setfsuid", "tells the old one"),
     ("setfsgid", "tells the old one"),
+    ("personality", "takes any bits"),
     ("munlockall", "undoes what is there to be undone"),
     ("set_tid_address", "takes any address"),
 ];
