@@ -67,11 +67,12 @@ impl ReservedFds {
         &self.range
     }
 
-    /// A descriptor argument for the host: the monitor's own become -1, for
-    /// which the host finds the right error itself.
+    /// A descriptor argument for the host: the monitor's own become a number
+    /// that is never open, for which the host finds the right error itself.
+    /// Not -1, which means something else to some calls.
     pub fn translate(&self, value: u64) -> u64 {
         if self.contains(value as i32) {
-            u64::MAX
+            i32::MAX as u64
         } else {
             value
         }

@@ -65,7 +65,8 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         None => &before,
     };
     let held = held.as_ref().map(AsFd::as_fd);
-    let target = loader::resolve(&payload, &execfn, argv, held)?;
+    let by_descriptor = inherited.as_ref().is_some_and(|from| from.below_proc);
+    let target = loader::resolve(&payload, &execfn, argv, by_descriptor, held)?;
     drop(before);
     let Surroundings {
         fds,

@@ -1,6 +1,7 @@
 // epoll, eventfd, timerfd, signalfd, inotify, poll and select, with wrong arguments.
 // Raw calls: the C library makes no difference.
 // km-test: links=static-musl
+// km-test: timeout=60
 #include "conform.h"
 #include <poll.h>
 #include <sys/select.h>

@@ -1,6 +1,7 @@
 // Paths, attributes and handles of files, with wrong arguments.
 // Raw calls: the C library makes no difference.
 // km-test: links=static-musl
+// km-test: timeout=60
 #include "conform.h"
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -41,6 +42,8 @@ int main(void)
     unsigned long how[3] = {O_RDONLY, 0, 0}, attributes[4] = {0, 0, 0, 0};
     struct { unsigned bytes; int type; unsigned char handle[128]; } handle = {128, 0, {0}};
     int mount;
+    // struct xattr_args.
+    struct { unsigned long value; unsigned size, flags; } value = {(unsigned long)"value", 5, 0}, room = {(unsigned long)buf, 16, 0};
     memset(buf, 0, sizeof buf);
 
     const struct subject subjects[] = {
@@ -63,6 +66,7 @@ int main(void)
         {"mkdir", SYS_mkdir, DONE, {{NAME, (long)"new", 0}, {KEEP, 0700, 0}}, made},
         {"mkdirat", SYS_mkdirat, DONE, {{DESC, dir, 0}, {NAME, (long)"new", 0}, {BITS, 0700, 0}}, made},
         {"mknodat", SYS_mknodat, DONE, {{DESC, dir, 0}, {NAME, (long)"new", 0}, {BITS, S_IFIFO | 0600, 1 << 13}, {KEEP, 0, 0}}, made},
+        {"mknod", SYS_mknod, DONE, {{NAME, (long)"new", 0}, {BITS, S_IFIFO | 0600, 1 << 13}, {KEEP, 0, 0}}, made},
         {"rmdir", SYS_rmdir, DONE, {{NAME, (long)"none", 0}}, NULL},
         {"unlink", SYS_unlink, DONE, {{NAME, (long)"link", 0}}, made},
         {"unlinkat", SYS_unlinkat, DONE, {{DESC, dir, 0}, {NAME, (long)"link", 0}, {BITS, 0, 0}}, made},
@@ -71,6 +75,7 @@ int main(void)
         {"symlink", SYS_symlink, DONE, {{NAME, (long)"file", 0}, {NAME, (long)"new", 0}}, made},
         {"symlinkat", SYS_symlinkat, DONE, {{NAME, (long)"file", 0}, {DESC, dir, 0}, {NAME, (long)"new", 0}}, made},
         {"rename", SYS_rename, DONE, {{NAME, (long)"file", 0}, {NAME, (long)"new", 0}}, one_file},
+        {"renameat", SYS_renameat, DONE, {{DESC, dir, 0}, {NAME, (long)"file", 0}, {DESC, dir, 0}, {NAME, (long)"new", 0}}, one_file},
         {"renameat2", SYS_renameat2, DONE,
          {{DESC, dir, 0}, {NAME, (long)"file", 0}, {DESC, dir, 0}, {NAME, (long)"new", 0}, {BITS, 0, 0}}, one_file},
         {"chmod", SYS_chmod, DONE, {{NAME, (long)"file", 0}, {KEEP, 0600, 0}}, NULL},
@@ -101,6 +106,10 @@ int main(void)
         {"removexattr", SYS_removexattr, DONE, {{NAME, (long)"file", 0}, {NAME, (long)"user.a", 0}}, made},
         {"lremovexattr", SYS_lremovexattr, DONE, {{NAME, (long)"file", 0}, {NAME, (long)"user.a", 0}}, made},
         {"fremovexattr", SYS_fremovexattr, DONE, {{DESC, file, 0}, {NAME, (long)"user.a", 0}}, made},
+        {"setxattrat", 463, DONE,
+         {{DESC, dir, 0}, {NAME, (long)"file", 0}, {BITS, 0, 0}, {NAME, (long)"user.a", 0}, {IN, (long)&value, 16}, {COUNT, 16, 0}}, made},
+        {"getxattrat", 464, NUMBER,
+         {{DESC, dir, 0}, {NAME, (long)"link", 0}, {BITS, 0, 0}, {NAME, (long)"user.a", 0}, {IN, (long)&room, 16}, {COUNT, 16, 0}}, made},
         {"listxattrat", 465, NUMBER, {{DESC, dir, 0}, {NAME, (long)"file", 0}, {BITS, 0, 0}, {OUT, (long)buf, 64}, {COUNT, 64, 0}}, made},
         {"removexattrat", 466, DONE, {{DESC, dir, 0}, {NAME, (long)"file", 0}, {BITS, 0, 0}, {NAME, (long)"user.a", 0}}, made},
         {"file_getattr", 468, DONE, {{DESC, dir, 0}, {NAME, (long)"file", 0}, {OUT, (long)attributes, 24}, {COUNT, 24, 0}, {BITS, 0, 0}}, NULL},
@@ -138,6 +147,25 @@ int main(void)
         struct timespec strange[2] = {{1, (long)(1UL << bit)}, {2, 0}};
         probe("utimensat nanoseconds", text, DONE, SYS_utimensat, dir, (long)"file", (long)strange, 0);
     }
+    static const struct { const char *name; unsigned long at; unsigned size, flags; } values[] = {
+        {"at 1", 1, 5, 0}, {"NULL", 0, 5, 0}, {"nothing", 0, 0, 0}, {"of the kernel", 0xffff888000000000, 5, 0}, {"too long", 1, 65537, 0},
+        {"2^32-1 long", 1, UINT_MAX, 0}, {"to be new", (unsigned long)"b", 1, 1}, {"to be replaced", (unsigned long)"b", 1, 2}, {"flag 2", (unsigned long)"b", 1, 4},
+    };
+    for (size_t i = 0; i < conform_len(values); i++) {
+        unsigned long with[4] = {values[i].at, values[i].size | (unsigned long)values[i].flags << 32, 0, 0};
+        made();
+        probe("setxattrat", values[i].name, NUMBER, 463, dir, (long)"file", 0, (long)"user.a", (long)with, 16);
+        probe("setxattrat longer", values[i].name, NUMBER, 463, dir, (long)"file", 0, (long)"user.a", (long)with, 24);
+        probe("getxattrat", values[i].name, NUMBER, 464, dir, (long)"file", 0, (long)"user.a", (long)with, 16);
+        probe("getxattrat of none", values[i].name, NUMBER, 464, dir, (long)"file", 0, (long)"user.none", (long)with, 16);
+        with[3] = 1;
+        probe("setxattrat longer, not zero", values[i].name, NUMBER, 463, dir, (long)"file", 0, (long)"user.a", (long)with, 32);
+    }
+    probe("setxattrat", "of a descriptor", NUMBER, 463, file, (long)"", AT_EMPTY_PATH, (long)"user.a", (long)&value, 16);
+    probe("setxattrat", "of a descriptor without a name", NUMBER, 463, file, 0, AT_EMPTY_PATH, (long)"user.a", (long)&value, 16);
+    probe("getxattrat", "of a descriptor", NUMBER, 464, file, (long)"", AT_EMPTY_PATH, (long)"user.a", (long)&room, 16);
+    printf("%.5s\n", buf);
+    probe("getxattrat", "of a link itself", NUMBER, 464, dir, (long)"link", AT_SYMLINK_NOFOLLOW, (long)"user.a", (long)&room, 16);
     unsigned long longer[8] = {0};
     probe("openat2", "longer", NEWFD, SYS_openat2, dir, (long)"file", (long)longer, 64);
     probe("utimensat", "of a descriptor", DONE, SYS_utimensat, file, 0, (long)times, 0);

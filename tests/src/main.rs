@@ -4,6 +4,7 @@
 mod case;
 mod command_line;
 mod compare;
+mod conformance;
 mod guest;
 mod inherited;
 mod job;

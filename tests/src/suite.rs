@@ -13,7 +13,7 @@ use crate::case::{self, Case, Session};
 use crate::job::Job;
 use crate::locations::Locations;
 use crate::svm::EmulatedHost;
-use crate::{command_line, guest, licences, payload, process, program, server};
+use crate::{command_line, conformance, guest, licences, payload, process, program, server};
 
 pub fn run(args: &Arguments) -> io::Result<ExitCode> {
     process::disable_core_files()?;
@@ -29,6 +29,7 @@ pub fn run(args: &Arguments) -> io::Result<ExitCode> {
 
     let mut trials = vec![licences::trial(&locations)];
     trials.extend(command_line::trials(&session));
+    trials.extend(conformance::trials(&session, &locations));
     trials.extend(payload::trials(&session, &locations)?);
     let (mut cases, unclear) = guest::cases(&locations)?;
     trials.extend(unclear.into_iter().map(|guest::Unclear { guest, reason }| {

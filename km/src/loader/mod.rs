@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,7 +110,8 @@ pub struct Target {
 }
 
 /// Opens `path`, which was given as `execfn`, and all it needs to run. From
-/// where the payload has its root there may be no `/proc`: `proc_root` is.
+/// where the payload has its root there may be no `/proc`: `proc_root` is, and
+/// a path that goes through a descriptor (`by_descriptor`) begins there.
 ///
 /// # Errors
 ///
@@ -119,14 +120,16 @@ pub fn resolve(
     path: &Path,
     execfn: &OsStr,
     argv: Vec<OsString>,
+    by_descriptor: bool,
     proc_root: Option<BorrowedFd<'_>>,
 ) -> Result<Target, LoadError> {
     let finder = Finder { proc_root };
+    let mut below = proc_root.filter(|_| by_descriptor);
     let mut path = path.to_owned();
     let mut name = execfn.to_owned();
     let mut argv = argv;
     for _ in 0..=script::MAX_SCRIPTS {
-        let file = finder.open_executable(&path)?;
+        let file = finder.open_executable(&path, below.take())?;
         let head = read_head(&file, &path)?;
         let script = parse_script(&head).map_err(|source| LoadError::Script {
             path: path.clone(),
@@ -143,7 +146,7 @@ pub fn resolve(
         };
         argv = script.argv(&name, &argv);
         let interpreter = PathBuf::from(script.interpreter);
-        if let Err(source) = finder.open_executable(&interpreter) {
+        if let Err(source) = finder.open_executable(&interpreter, None) {
             return Err(LoadError::Interpreter {
                 path,
                 interpreter,
@@ -164,45 +167,30 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Opens a file to be read.
-    fn open(&self, path: &Path, options: i32) -> io::Result<File> {
-        let below_proc = path.strip_prefix("/proc").ok();
-        let own = below_proc.filter(|path| path.starts_with("thread-self/fd"));
-        if let (Some(root), Some(path)) = (self.proc_root, own) {
-            let path = CString::new(path.as_os_str().as_bytes())?;
-            let file = path::open_at(root.as_raw_fd(), &path, options);
-            return match file {
-                Ok(file) => Ok(file.into()),
-                Err(errno) => Err(io::Error::from_raw_os_error(errno.raw())),
-            };
-        }
-        std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(options)
-            .open(path)
-    }
-
-    fn open_executable(&self, path: &Path) -> Result<File, LoadError> {
-        let failed = |error: io::Error| LoadError::Open {
+    /// The file at `path`; with `below`, the root of `/proc`, one below that.
+    fn open_executable(
+        &self,
+        path: &Path,
+        below: Option<BorrowedFd<'_>>,
+    ) -> Result<File, LoadError> {
+        let failed = |errno| LoadError::Open {
             path: path.to_owned(),
-            errno: error.into(),
+            errno,
         };
-        // Not blocking: a pipe with that name has no reader to wait for.
-        let options = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+        let given = path.as_os_str().as_bytes();
+        let (directory, name) = match (below, given.strip_prefix(b"/proc/")) {
+            (Some(root), Some(name)) => (root.as_raw_fd(), name),
+            _ => (libc::AT_FDCWD, given),
+        };
+        let name = CString::new(name).map_err(|_| failed(Errno::ENOENT))?;
+        let open = |flags| path::open_at(directory, &name, flags).map_err(failed);
+        // To open what is no file could do something, or wait.
+        let looked_at = open(libc::O_PATH)?;
+        must_be_file(looked_at.as_fd(), path)?;
         // What may be executed but not read, Linux runs all the same; km has to
         // read it.
-        let file = self.open(path, options).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if metadata.is_dir() {
-            return Err(LoadError::Directory {
-                path: path.to_owned(),
-            });
-        }
-        if !metadata.is_file() {
-            return Err(LoadError::NotRegular {
-                path: path.to_owned(),
-            });
-        }
+        let file = File::from(open(libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)?);
+        must_be_file(file.as_fd(), path)?;
         if !proc::may_execute(file.as_fd()) {
             return Err(LoadError::NotExecutable {
                 path: path.to_owned(),
@@ -282,7 +270,7 @@ impl Finder<'_> {
         };
         let bytes = read_at(file, program, range.offset, range.len as usize)?;
         let path = PathBuf::from(ElfImage::interp_path(&bytes).map_err(damaged)?);
-        let opened = self.open_executable(&path).and_then(|file| {
+        let opened = self.open_executable(&path, None).and_then(|file| {
             let head = read_head(&file, &path)?;
             let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
             self.plan_program(path.clone(), file, &header, &phdrs)
@@ -292,6 +280,21 @@ impl Finder<'_> {
             interpreter: path,
             source: Box::new(source),
         })
+    }
+}
+
+fn must_be_file(file: BorrowedFd<'_>, path: &Path) -> Result<(), LoadError> {
+    let path = path.to_owned();
+    match proc::file_kind(file) {
+        Ok(libc::S_IFREG) => Ok(()),
+        Ok(libc::S_IFDIR) => Err(LoadError::Directory { path }),
+        // Held as what it is, by a descriptor.
+        Ok(libc::S_IFLNK) => Err(LoadError::Open {
+            path,
+            errno: Errno::ELOOP,
+        }),
+        Ok(_) => Err(LoadError::NotRegular { path }),
+        Err(errno) => Err(LoadError::Open { path, errno }),
     }
 }
 

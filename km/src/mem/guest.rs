@@ -38,7 +38,7 @@ impl GuestMemory {
 
     /// The host pointer for `len` bytes at payload address `address`.
     ///
-    /// NULL stays NULL. What Linux would refuse by its range check
+    /// NULL stays NULL, also where the payload has mapped the page at 0. What Linux would refuse by its range check
     /// (`access_ok`) becomes an address the host refuses by the same check;
     /// what lies where the payload can map nothing becomes an address where
     /// the monitor maps nothing. A range that runs off its arena runs into a

@@ -31,7 +31,8 @@ pub const TASK_SIZE: u64 = (1 << 47) - PAGE;
 /// Reserved, never accessible, behind each arena. No host call moves more
 /// than `MAX_RW_COUNT` (2 GiB less a page) at once.
 pub const GUARD: u64 = 2 << 30;
-/// Lowest address a payload may map (`vm.mmap_min_addr`).
+/// Lowest address a payload may map without a privilege
+/// (`vm.mmap_min_addr`).
 pub const MMAP_MIN: u64 = 0x1_0000;
 
 /// Most guest-physical bits that are used: the payload's and the monitor's

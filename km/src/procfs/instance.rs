@@ -59,6 +59,17 @@ impl Instance {
         self.own_ids() == Some((std::process::id() as i32, proc::thread_id()))
     }
 
+    /// Whether its ids are those of the calling process's PID namespace. They
+    /// can be the same for this process by chance.
+    fn is_of_own_namespace(&self, process: &Process) -> bool {
+        let Ok(status) = self.text(process, "thread-self/status") else {
+            return false;
+        };
+        // One id for each namespace, from that of this procfs down.
+        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        ids.is_some_and(|ids| ids.split_whitespace().count() == 1)
+    }
+
     /// The content of the file at `path`.
     ///
     /// # Errors
@@ -87,7 +98,8 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// As `ptrace(2)` has it (access mode); EFAULT where there is less.
+    /// As `ptrace(2)` has it (access mode); EFAULT where there is less; EACCES
+    /// where ids are not those of the calling process, and it has other threads.
     pub fn read_memory(
         &self,
         process: &Process,
@@ -96,6 +108,13 @@ impl Instance {
         buffer: &mut [u8],
     ) -> Result<(), Errno> {
         use std::os::unix::fs::FileExt;
+        if self.is_of_own_namespace(process) {
+            return path::read_memory_of(id, address, buffer);
+        }
+        // Another thread could get at the file before it is out of reach.
+        if process.threads() > 1 {
+            return Err(Errno::EACCES);
+        }
         let path = CString::new(format!("{id}/mem")).map_err(|_| Errno::ENOENT)?;
         let open = || path::open_at(self.root().as_raw_fd(), &path, libc::O_RDONLY);
         let memory = std::fs::File::from(process.fds.adopt(open)?);

@@ -98,7 +98,7 @@ fn view(process: &Process, proc: &Instance, name: &Name<'_>) -> View {
         return View::Host;
     };
     match file {
-        b"mem" if is_own(process, name) => View::Memory,
+        b"mem" if proc.is_own(name.process) => View::Memory,
         b"mem" | b"pagemap" | b"clear_refs" | b"numa_maps" | b"map_files" | b"stack"
         | b"syscall" => View::Refused(Errno::EACCES),
         b"exe" | b"maps" | b"smaps" | b"smaps_rollup" | b"auxv" | b"status" | b"stat"

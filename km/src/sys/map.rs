@@ -33,6 +33,49 @@ pub enum Backing<'a> {
     File { fd: BorrowedFd<'a>, offset: u64 },
 }
 
+/// Whether the calling thread may map the page at `address`, which is one of
+/// the first: the host asks for a privilege (`vm.mmap_min_addr`).
+///
+/// # Errors
+///
+/// EPERM where it may not.
+pub fn may_map_low(address: u64) -> Result<(), Errno> {
+    const LEN: usize = 4096;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: a mapping that replaces no other, and that nothing can be read
+    // from or written to; it is undone at once.
+    unsafe {
+        let at = libc::mmap(address as *mut _, LEN, libc::PROT_NONE, flags, -1, 0);
+        if at == libc::MAP_FAILED {
+            return match io::Error::last_os_error().into() {
+                // By another thread that asks.
+                Errno::EEXIST => Ok(()),
+                errno => Err(errno),
+            };
+        }
+        libc::munmap(at, LEN);
+    }
+    Ok(())
+}
+
+/// The error that the host has for a mapping of a file which is not to be
+/// mapped, or cannot be: what is wrong with the rights and flags is found
+/// first. `flags` do not say where it goes.
+pub fn error_of_mapping(file: BorrowedFd<'_>, prot: i32, flags: i32) -> Errno {
+    const LEN: usize = 4096;
+    let (nowhere, fd) = (std::ptr::null_mut(), file.as_raw_fd());
+    // SAFETY: a fresh mapping at an address of the kernel's choice touches no
+    // other; should there be one, nobody knows of it, and it is undone.
+    unsafe {
+        let at = libc::mmap(nowhere, LEN, prot, flags, fd, 0);
+        if at == libc::MAP_FAILED {
+            return io::Error::last_os_error().into();
+        }
+        libc::munmap(at, LEN);
+    }
+    Errno::ENODEV
+}
+
 impl Reservation {
     /// Reserves `len` bytes.
     ///

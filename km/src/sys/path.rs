@@ -156,3 +156,28 @@ pub fn exists_at(directory: BorrowedFd<'_>, path: &CStr) -> bool {
 pub fn link_at(directory: BorrowedFd<'_>, path: &CStr) -> Result<Vec<u8>, Errno> {
     read_link(directory, path)
 }
+
+/// Reads memory of another process at `address`; the whole of `buffer`.
+///
+/// # Errors
+///
+/// From `process_vm_readv(2)`: EPERM, ESRCH; EFAULT where there is less.
+pub fn read_memory_of(process: i32, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: buffer.len(),
+    };
+    // SAFETY: `local` is all of `buffer`; the other address is checked by the
+    // kernel.
+    let read =
+        unsafe { libc::process_vm_readv(process, &raw const local, 1, &raw const remote, 1, 0) };
+    match usize::try_from(read) {
+        Ok(read) if read == buffer.len() => Ok(()),
+        Ok(_) => Err(Errno::EFAULT),
+        Err(_) => Err(io::Error::last_os_error().into()),
+    }
+}

@@ -1,6 +1,6 @@
 //! New threads, processes and programs.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::errno::Errno;
 use crate::mem::layout::{PAGE, TASK_SIZE};
 use crate::procfs;
 use crate::sys::clone::{EXECVE_CHECK, knows_check};
-use crate::sys::proc;
+use crate::sys::{path, proc};
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
 use crate::syscall::walk::{Found, walk};
@@ -220,11 +220,10 @@ fn named_at(call: &mut Call<'_>) -> Result<Program, Errno> {
         if fd < 0 || !proc::is_open(fd) {
             return Err(Errno::EBADF);
         }
-        let program = through_descriptor(fd, path);
-        if !follows && is_link(&program.path) {
+        if !follows && is_link_below(fd, &path) {
             return Err(Errno::ELOOP);
         }
-        program
+        through_descriptor(fd, path)
     };
     payloads(call, fd, &given, program)
 }
@@ -232,6 +231,13 @@ fn named_at(call: &mut Call<'_>) -> Result<Program, Errno> {
 fn is_link(path: &Path) -> bool {
     path.symlink_metadata()
         .is_ok_and(|metadata| metadata.is_symlink())
+}
+
+fn is_link_below(directory: i32, path: &[u8]) -> bool {
+    let look = |path: CString| path::open_at(directory, &path, libc::O_PATH | libc::O_NOFOLLOW);
+    let found = CString::new(path).ok().and_then(|path| look(path).ok());
+    let kind = found.map(|found| proc::file_kind(found.as_fd()));
+    kind == Some(Ok(libc::S_IFLNK))
 }
 
 fn read_path(call: &Call<'_>, index: usize) -> Result<Vec<u8>, Errno> {
@@ -244,14 +250,14 @@ fn program(call: &Call<'_>, path: Vec<u8>) -> Result<Program, Errno> {
     let execfn = OsString::from_vec(path);
     if let Some(fd) = named_descriptor(execfn.as_bytes()) {
         // The name means another file once the descriptor is closed by exec.
-        let fd = call.process.fds.translate(fd as u64) as i32;
-        if fd < 0 {
+        if call.process.fds.contains(fd) {
             return Err(Errno::ENOENT);
         }
         return Ok(Program {
             path: path_of_descriptor(fd, "".as_ref()),
             execfn,
             way: Some((fd, OsString::new())),
+            by_descriptor: false,
         });
     }
     let path = match procfs::leads_to(call.process, execfn.as_bytes())? {
@@ -262,6 +268,7 @@ fn program(call: &Call<'_>, path: Vec<u8>) -> Result<Program, Errno> {
         path,
         execfn,
         way: None,
+        by_descriptor: false,
     })
 }
 
@@ -287,6 +294,7 @@ fn payloads(
     Ok(Program {
         path: OsString::from_vec(call.process.file_name(held.as_fd())).into(),
         way: None,
+        by_descriptor: false,
         ..program
     })
 }
@@ -304,6 +312,7 @@ fn through_descriptor(fd: i32, path: Vec<u8>) -> Program {
         path: path_of_descriptor(fd, &rest),
         execfn,
         way: Some((fd, rest)),
+        by_descriptor: true,
     }
 }
 

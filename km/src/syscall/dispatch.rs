@@ -81,7 +81,7 @@ impl Payload {
             true => format!("[pid {}] ", proc::thread_id()),
             false => String::new(),
         };
-        let line = whose + text;
+        let line = format!("{whose}{text}\n");
         let world = &self.process.machine.world;
         let rest = world.host_call(&self.thread.seat, || output.begin(&line));
         output.finish(rest);
@@ -221,7 +221,7 @@ impl Dispatch for Payload {
             stats.call(number, start.elapsed(), matches!(outcome, Outcome::Fail(_)));
         }
         if let Some(trace) = trace {
-            self.report(&format!("{}\n", trace.exit(&self.process.memory, &outcome)));
+            self.report(&trace.exit(&self.process.memory, &outcome));
         }
         Ok(match outcome {
             Outcome::Done(value) => {

@@ -45,15 +45,16 @@ fn is_open(fd: u64) -> bool {
     own_syscall(libc::SYS_fcntl, &HostArgs::new([fd, libc::F_GETFD as u64])).is_ok()
 }
 
-/// A descriptor argument for the host; -1 for one that the payload has not
-/// opened.
+/// A descriptor argument for the host; one that the payload has not opened
+/// becomes a number that is never open.
 pub fn opened(process: &Process, value: u64) -> u64 {
     let fd = process.fds.translate(value);
     if process.threads() == 1 {
         return fd;
     }
     let _settled = process.fds.settled();
-    if is_open(fd) { fd } else { u64::MAX }
+    let is_number = (fd as i32) < 0 || is_open(fd);
+    if is_number { fd } else { i32::MAX as u64 }
 }
 
 /// `close(fd)` and `dup(oldfd)`.
@@ -129,16 +130,23 @@ fn around(reserved: &std::ops::Range<i32>, first: u32, last: u32) -> Vec<(u32, u
 /// `kcmp(pid1, pid2, type, idx1, idx2)`: `idx2` is a pointer to
 /// `struct kcmp_epoll_slot` for `KCMP_EPOLL_TFD`, else a number.
 pub fn kcmp(call: &mut Call<'_>) -> Outcome {
+    const KCMP_FILE: i32 = 0;
     const KCMP_EPOLL_TFD: i32 = 7;
     const SLOT: u64 = 12;
     let mut host = call.translate();
-    host.set(
-        4,
-        match call.int(2) {
-            KCMP_EPOLL_TFD => call.memory().host_pointer(call.arg(4), SLOT),
-            _ => call.arg(4),
-        },
-    );
+    // Of another process as well: its monitor has the same numbers.
+    let descriptor = |index| call.process.fds.translate(call.arg(index));
+    match call.int(2) {
+        KCMP_FILE => {
+            host.set(3, descriptor(3));
+            host.set(4, descriptor(4));
+        }
+        KCMP_EPOLL_TFD => {
+            host.set(3, descriptor(3));
+            host.set(4, call.memory().host_pointer(call.arg(4), SLOT));
+        }
+        _ => host.set(4, call.arg(4)),
+    }
     call.host(call.row.number, &host).into()
 }
 

@@ -30,6 +30,7 @@ pub fn ioctl(call: &mut Call<'_>) -> Outcome {
         Argument::Bytes(len) => host.set(2, process.memory.host_pointer(value, len)),
         Argument::NamesDescriptor(len) => return names_descriptor(call, len).into(),
         Argument::InterfaceList => return interface_list(call).into(),
+        Argument::DuplicateRanges => return duplicate_ranges(call).into(),
     }
     let result = call.host(call.row.number, &host);
     match request.argument {
@@ -38,11 +39,15 @@ pub fn ioctl(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// Whether argument 0 is an open descriptor.
+/// Whether argument 0 is an open descriptor of more than a path.
 fn valid_descriptor(call: &mut Call<'_>) -> Result<u64, Errno> {
     let mut host = call.translate();
-    host.set(1, libc::F_GETFD as u64);
-    call.host(libc::SYS_fcntl as u16, &host)
+    host.set(1, libc::F_GETFL as u64);
+    let flags = call.host(libc::SYS_fcntl as u16, &host)?;
+    match flags & libc::O_PATH as u64 {
+        0 => Ok(flags),
+        _ => Err(Errno::EBADF),
+    }
 }
 
 /// A structure of `len` bytes, read by the host, that begins with a
@@ -76,5 +81,46 @@ fn interface_list(call: &mut Call<'_>) -> Result<u64, Errno> {
     let value = call.host(call.row.number, &host)?;
     let [len, _] = copy;
     memory.write_value(call.arg(2), &(len as u32))?;
+    Ok(value)
+}
+
+/// `FIDEDUPERANGE`: `struct file_dedupe_range`, which names a descriptor for
+/// each destination. The host writes what came of each.
+fn duplicate_ranges(call: &mut Call<'_>) -> Result<u64, Errno> {
+    const HEAD: usize = 3;
+    /// Words of a destination, and most of all together.
+    const DESTINATION: usize = 4;
+    const MOST: usize = 512;
+    let (process, at) = (call.process, call.arg(2));
+    let mut host = call.translate();
+    // The host reads the number of destinations first.
+    let Ok(count) = process.memory.read_value::<u16>(at.wrapping_add(16)) else {
+        // A pointer that faults.
+        return call.host(call.row.number, &host);
+    };
+    let len = HEAD + usize::from(count) * DESTINATION;
+    let whole = process.memory.read_array::<u64>(at, len);
+    let mut words = match whole {
+        // So that it is refused by the host.
+        _ if len > MOST => vec![0, 0, count.into()],
+        Ok(words) => words,
+        Err(_) => return call.host(call.row.number, &host),
+    };
+    let (_, destinations) = words.split_at_mut(HEAD);
+    for destination in destinations.chunks_exact_mut(DESTINATION) {
+        if let [fd, ..] = destination {
+            *fd = process.fds.translate(*fd);
+        }
+    }
+    host.set(2, pointer_to(&mut words));
+    let value = call.host(call.row.number, &host)?;
+    let (_, destinations) = words.split_at(HEAD);
+    let first = at + (HEAD * size_of::<u64>()) as u64;
+    for (index, destination) in destinations.chunks_exact(DESTINATION).enumerate() {
+        let to = first + size_of_val(destination) as u64 * index as u64;
+        if let [_, _, done, status] = *destination {
+            process.memory.write_value(to + 16, &[done, status])?;
+        }
+    }
     Ok(value)
 }

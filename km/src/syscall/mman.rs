@@ -20,7 +20,7 @@ use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, TASK_SIZE};
 use crate::mem::mapping::{FileInfo, Kind, MapFlags, Mapping, Prot};
 use crate::mem::remap::Remap;
 use crate::mem::space::{AddressSpace, MAP_DROPPABLE};
-use crate::sys::map::{Backing, Reservation};
+use crate::sys::map::{Backing, Reservation, error_of_mapping, may_map_low};
 use crate::sys::proc;
 use crate::syscall::call::Call;
 use crate::syscall::{Outcome, file};
@@ -84,8 +84,9 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         // The host refuses it, after all else.
         known |= libc::MAP_GROWSDOWN;
     }
+    let unplaced = flags & known & !(PLACING_FLAGS | libc::MAP_POPULATE) | flags & libc::MAP_TYPE;
     if let Some(file) = &file {
-        file.check(rights)?;
+        file.check(rights, protection, unplaced)?;
     }
 
     let kind = match &file {
@@ -124,7 +125,13 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         None => Backing::Anonymous,
     };
     let now = libc::MAP_POPULATE | libc::MAP_NONBLOCK;
-    space.establish(range.clone(), mapping, host_flags & !now, backing)?;
+    let established = space.establish(range.clone(), mapping, host_flags & !now, backing);
+    established.map_err(|errno| match &file {
+        Some(file) if errno == Errno::ENODEV && rights.contains(Prot::EXEC) => {
+            error_of_mapping(file.fd(), protection, unplaced)
+        }
+        _ => errno,
+    })?;
     if flags & now == libc::MAP_POPULATE {
         let population = Population::of(&space, &range);
         drop(space);
@@ -187,7 +194,7 @@ impl Place {
             return Err(Errno::EINVAL);
         }
         if range.start < MMAP_MIN {
-            return Err(Errno::EPERM);
+            may_map_low(range.start)?;
         }
         if !space.arenas().contains(&range) {
             return Err(Errno::ENOMEM);
@@ -240,13 +247,13 @@ impl MappedFile {
     }
 
     /// What the host is not to be asked, or could not know.
-    fn check(&self, rights: Prot) -> Result<(), Errno> {
+    fn check(&self, rights: Prot, protection: i32, unplaced: i32) -> Result<(), Errno> {
         if rights.contains(Prot::EXEC) && proc::is_on_noexec(self.fd()) {
             return Err(Errno::EPERM);
         }
         // Never the run page of a virtual processor.
         if !proc::can_be_mapped(self.fd())? {
-            return Err(Errno::ENODEV);
+            return Err(error_of_mapping(self.fd(), protection, unplaced));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::sys::call::HostArgs;
 use crate::sys::proc::{self, FileStatus};
 use crate::syscall::Outcome;
 use crate::syscall::args::Kind;
-use crate::syscall::call::{Call, pointer_to};
+use crate::syscall::call::{Call, FAULT, pointer_to};
 use crate::syscall::open::hold_path;
 use crate::syscall::walk::{Found, walk, walk_from};
 
@@ -25,9 +25,15 @@ struct Paths(Vec<CString>);
 
 /// The proxy for rows with paths.
 pub fn forward(call: &mut Call<'_>) -> Outcome {
+    forward_with(call, |_| {})
+}
+
+/// The same, with arguments changed by `change`.
+fn forward_with(call: &mut Call<'_>, change: impl FnOnce(&mut HostArgs)) -> Outcome {
     let mut paths = Paths::default();
-    let mut forward = || {
+    let forward = || {
         let mut host = prepare(call, &mut paths)?;
+        change(&mut host);
         let held = secure(call, &mut host, &mut paths)?;
         let result = call.host(call.row.number, &host);
         drop(held);
@@ -37,6 +43,48 @@ pub fn forward(call: &mut Call<'_>) -> Outcome {
         result
     };
     forward().into()
+}
+
+/// `setxattrat(dfd, path, at_flags, name, args, size)` and `getxattrat`: a
+/// structure that begins with a pointer to the value. Of what is newer in it
+/// the host says whether it knows it.
+pub fn xattr_at(call: &mut Call<'_>) -> Outcome {
+    const KNOWN: u64 = 16;
+    const MOST: u64 = 4096;
+    let (at, size) = (call.arg(4), call.arg(5));
+    let memory = call.memory();
+    let mut words = Vec::new();
+    // Another size is an error, and what cannot be read as well: the host's.
+    if (KNOWN..=MOST).contains(&size) {
+        let bytes = memory.read_array::<u8>(at, size as usize);
+        words = bytes.map_or_else(|_| Vec::new(), |bytes| in_words(&bytes));
+    }
+    if let [value, rest, ..] = words.as_mut_slice() {
+        // The host writes no more than there is of the value.
+        let len = match i64::from(call.row.number) {
+            SYS_SETXATTRAT => u64::from(*rest as u32),
+            _ => 1,
+        };
+        *value = memory.host_pointer(*value, len);
+    }
+    let args = match (at, words.is_empty()) {
+        (0, _) => 0,
+        (_, true) => FAULT,
+        (_, false) => pointer_to(&mut words),
+    };
+    forward_with(call, |host| host.set(4, args))
+}
+
+/// `bytes` in words, the last of which may hold fewer.
+fn in_words(bytes: &[u8]) -> Vec<u64> {
+    let word = |bytes: &[u8]| {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        u64::from_le_bytes(word)
+    };
+    bytes.chunks(8).map(word).collect()
 }
 
 /// The row's arguments for the host, paths replaced by copies in `paths`.
@@ -89,7 +137,9 @@ fn follows(call: &Call<'_>) -> bool {
         | libc::SYS_symlink
         | libc::SYS_symlinkat => return false,
         libc::SYS_linkat => return call.int(4) & libc::AT_SYMLINK_FOLLOW != 0,
-        libc::SYS_statx | SYS_SETXATTRAT | SYS_REMOVEXATTRAT => call.int(2),
+        libc::SYS_statx | SYS_SETXATTRAT | SYS_GETXATTRAT | SYS_LISTXATTRAT | SYS_REMOVEXATTRAT => {
+            call.int(2)
+        }
         libc::SYS_newfstatat | libc::SYS_utimensat | libc::SYS_faccessat2 | SYS_FCHMODAT2 => {
             call.int(3)
         }
@@ -101,6 +151,8 @@ fn follows(call: &Call<'_>) -> bool {
 
 const SYS_FCHMODAT2: i64 = 452;
 const SYS_SETXATTRAT: i64 = 463;
+const SYS_GETXATTRAT: i64 = 464;
+const SYS_LISTXATTRAT: i64 = 465;
 const SYS_REMOVEXATTRAT: i64 = 466;
 const SYS_FILE_SETATTR: i64 = 469;
 

@@ -7,7 +7,7 @@ use crate::errno::Errno;
 use crate::mem::layout::TASK_SIZE;
 use crate::sys::call::HostArgs;
 use crate::sys::proc;
-use crate::syscall::call::Call;
+use crate::syscall::call::{Call, pointer_to};
 use crate::syscall::{Control, Outcome, seccomp};
 use crate::task::world::Seat;
 
@@ -94,6 +94,12 @@ pub fn get_robust_list(call: &mut Call<'_>) -> Outcome {
 
 /// `prctl(2)`, by operation.
 pub fn prctl(call: &mut Call<'_>) -> Outcome {
+    // Of the events the caller has made; the payload makes none.
+    const PR_TASK_PERF_EVENTS_DISABLE: i32 = 31;
+    const PR_TASK_PERF_EVENTS_ENABLE: i32 = 32;
+    const PR_GET_TID_ADDRESS: i32 = 40;
+    const PR_SET_IO_FLUSHER: i32 = 57;
+    const PR_GET_IO_FLUSHER: i32 = 58;
     const PR_GET_AUXV: i32 = 0x4155_5856;
     const NAME: usize = 16;
     let operation = call.int(0);
@@ -118,6 +124,10 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
         | libc::PR_GET_NO_NEW_PRIVS
         | libc::PR_GET_THP_DISABLE
         | libc::PR_SET_THP_DISABLE
+        | PR_TASK_PERF_EVENTS_DISABLE
+        | PR_TASK_PERF_EVENTS_ENABLE
+        | PR_SET_IO_FLUSHER
+        | PR_GET_IO_FLUSHER
         | libc::PR_CAP_AMBIENT => call.host(number, &HostArgs::new(call.args)).into(),
         // A word to be written.
         libc::PR_GET_PDEATHSIG | libc::PR_GET_CHILD_SUBREAPER | libc::PR_GET_TSC => {
@@ -147,6 +157,18 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
         }
         libc::PR_SET_SECCOMP => seccomp::set_by_prctl(call).into(),
         libc::PR_GET_SECCOMP => seccomp::mode_by_prctl(call).into(),
+        PR_GET_TID_ADDRESS => {
+            let address = call.thread.clear_child_tid;
+            let tell = || {
+                // Not every host has it.
+                let mut own = [0u64];
+                let args = HostArgs::new([operation as u64, pointer_to(&mut own)]);
+                call.host(number, &args)?;
+                call.memory().write_value(pointer, &address)?;
+                Ok(0)
+            };
+            tell().into()
+        }
         PR_GET_AUXV => get_auxv(call).into(),
         // The monitor's own mappings are not the payload's to describe.
         libc::PR_SET_MM => Outcome::Fail(Errno::EPERM),

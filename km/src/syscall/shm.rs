@@ -10,7 +10,7 @@ use crate::errno::Errno;
 use crate::mem::layout::{MMAP_MIN, PAGE, TASK_SIZE};
 use crate::mem::mapping::{FileInfo, Kind, Mapping, Prot};
 use crate::mem::space::AddressSpace;
-use crate::sys::map::Segment;
+use crate::sys::map::{Segment, may_map_low};
 
 /// `shmat(2)`.
 pub fn shmat(call: &mut Call<'_>) -> Outcome {
@@ -64,7 +64,7 @@ fn wanted(space: &AddressSpace, start: u64, len: u64, replaces: bool) -> Result<
         return Err(Errno::ENOMEM);
     }
     if start < MMAP_MIN {
-        return Err(Errno::EPERM);
+        may_map_low(start)?;
     }
     if !space.arenas().contains(&range) {
         return Err(Errno::ENOMEM);

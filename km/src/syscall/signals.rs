@@ -154,17 +154,6 @@ pub fn sigaltstack(call: &mut Call<'_>) -> Outcome {
     work(call).into()
 }
 
-/// `signalfd(fd, mask, sizemask)` and `signalfd4`: a descriptor of -1 asks for
-/// a new one, so one of the monitor's becomes another that is not open.
-pub fn signalfd(call: &mut Call<'_>) -> Outcome {
-    const NOT_OPEN: u64 = -2i64 as u64;
-    let mut host = call.translate();
-    if host.get(0) as i32 == -1 && call.int(0) != -1 {
-        host.set(0, NOT_OPEN);
-    }
-    call.host(call.row.number, &host).into()
-}
-
 /// `rt_sigreturn(2)`.
 pub fn rt_sigreturn(call: &mut Call<'_>) -> Outcome {
     match deliver::restore(call.process, call.thread, call.vcpu) {

@@ -79,7 +79,9 @@ impl Message {
                 .read_array(given.control, given.control_len as usize)
                 .unwrap_or_default();
         }
-        check_control(&control, |fd| opened(process, fd as u64) != u64::MAX)?;
+        check_control(&control, |fd| {
+            fd >= 0 && opened(process, fd as u64) == fd as u64
+        })?;
         Ok(Message {
             given,
             iov: Iovecs::copy_in(memory, given.iov, given.iov_len),

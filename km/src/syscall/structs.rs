@@ -100,6 +100,8 @@ of_kernel! { MNT_ID_REQ, Short, "mnt_id_req", 32
 { "mnt_id" at 8 size 8: Hex, "param" at 16 size 8: Hex } }
 of_kernel! { NS_ID_REQ, Short, "ns_id_req", 32
 { "ns_id" at 8 size 8: Hex, "ns_type" at 16 size 4: Hex } }
+of_kernel! { XATTR_ARGS, Whole, "xattr_args", 16
+{ "value" at 0 size 8: Hex, "size" at 8 size 4: Unsigned, "flags" at 12 size 4: Flags(&flags::XATTR) } }
 of_kernel! { CACHESTAT_RANGE, Whole, "cachestat_range", 16
 { "off" at 0 size 8: Unsigned, "len" at 8 size 8: Unsigned } }
 of_kernel! { CACHESTAT, Whole, "cachestat", 40

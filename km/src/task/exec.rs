@@ -43,6 +43,8 @@ struct Handover {
     arguments: usize,
     /// A descriptor that `payload` goes through.
     way: Option<i32>,
+    /// Whether `payload` is below `proc_root`.
+    below_proc: bool,
     options: Options,
     image: i32,
     proc_root: i32,
@@ -81,6 +83,8 @@ pub struct Inherited {
     pub children_elsewhere: bool,
     /// Kept open until the program is loaded.
     pub way: Option<OwnedFd>,
+    /// Whether the program is to be looked for below `proc_root`.
+    pub below_proc: bool,
 }
 
 /// The configuration another monitor hands over, if `args` say that one does.
@@ -131,6 +135,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         seccomp: handover.seccomp,
         children_elsewhere: handover.children_elsewhere,
         way: handover.way.map(take).transpose()?,
+        below_proc: handover.below_proc,
         fds,
     };
     let mut argv = split(strings);
@@ -165,6 +170,9 @@ pub struct Program {
     /// A descriptor of the payload's that `path` goes through
     /// (`/proc/thread-self/fd/N`), and what follows.
     pub way: Option<(i32, OsString)>,
+    /// Whether that was given as a descriptor, and by no name in `/proc`: it
+    /// can be found without one.
+    pub by_descriptor: bool,
 }
 
 /// Executes `program` in place of the calling process; `argv` and `envp` are
@@ -242,6 +250,7 @@ fn read(process: &Process, program: &Program, [argv, envp]: [u64; 2]) -> Result<
         &program.path,
         &program.execfn,
         Vec::new(),
+        program.by_descriptor,
         process.proc_root.as_ref().map(AsFd::as_fd),
     );
     if let Err(error) = &target
@@ -314,6 +323,7 @@ fn prepare(
         execfn: program.execfn,
         arguments: strings.arguments,
         way: way.as_ref().map(AsRawFd::as_raw_fd),
+        below_proc: program.by_descriptor,
         options: Options {
             strace: process.trace().is_some(),
             stats: process.stats().is_some() || process.options.stats && process.options.follow,

@@ -57,6 +57,21 @@ impl Advice {
     }
 }
 
+/// Whether the advice changes nothing about the vDSO's data, as they are:
+/// memory of a device, without name and not dumped. All other advice is
+/// EINVAL, for they cannot be split either.
+fn is_nothing_to_vvar(advice: i32) -> bool {
+    matches!(
+        advice,
+        libc::MADV_NORMAL
+            | libc::MADV_WILLNEED
+            | libc::MADV_MERGEABLE
+            | libc::MADV_UNMERGEABLE
+            | libc::MADV_DONTDUMP
+            | libc::MADV_KEEPONFORK
+    )
+}
+
 /// `madvise(2)`.
 pub fn madvise(call: &mut Call<'_>) -> Outcome {
     advise(call).into()
@@ -73,10 +88,10 @@ fn advise(call: &Call<'_>) -> Result<u64, Errno> {
             let vvar = space
                 .mappings()
                 .iter_over(range.clone())
-                .find(|(_, mapping)| special(mapping))
+                .find(|(_, mapping)| special(mapping) && !is_nothing_to_vvar(number))
                 .map(|(vvar, _)| vvar.start);
             let end = vvar.unwrap_or(range.end);
-            let mut pieces = Pieces::of(&space, &(range.start..end))?;
+            let mut pieces = Pieces::of_own(&space, &(range.start..end))?;
             if vvar.is_some() {
                 pieces.end = Err(Errno::EINVAL);
             }
@@ -88,7 +103,7 @@ fn advise(call: &Call<'_>) -> Result<u64, Errno> {
         Advice::Keep(change) | Advice::Own(change) => change,
     };
     let tell = matches!(advice, Advice::Keep(_));
-    keep(&mut space, &range, change, tell.then_some(number))
+    keep(&mut space, &range, change, number, tell)
 }
 
 /// Changes what the table keeps of each mapped piece of `range`, as far as the
@@ -97,7 +112,8 @@ fn keep(
     space: &mut AddressSpace,
     range: &Range<u64>,
     change: fn(&mut Mapping),
-    host: Option<i32>,
+    advice: i32,
+    tell: bool,
 ) -> Result<u64, Errno> {
     let whole = space.mappings().is_fully_mapped(range.clone());
     let pieces: Vec<(Range<u64>, bool)> = space
@@ -107,9 +123,12 @@ fn keep(
         .collect();
     for (piece, special) in pieces {
         if special {
-            return Err(Errno::EINVAL);
+            match is_nothing_to_vvar(advice) {
+                true => continue,
+                false => return Err(Errno::EINVAL),
+            }
         }
-        if let Some(advice) = host {
+        if tell {
             let physical = space.physical_range(&piece)?;
             space.reservation().advise(&physical, advice)?;
         }

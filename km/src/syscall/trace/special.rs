@@ -249,9 +249,10 @@ impl Printer<'_> {
                     self.output(at, |_| text())
                 }
             }
-            Argument::Bytes(_) | Argument::NamesDescriptor(_) | Argument::InterfaceList => {
-                value::address(at).into()
-            }
+            Argument::Bytes(_)
+            | Argument::NamesDescriptor(_)
+            | Argument::InterfaceList
+            | Argument::DuplicateRanges => value::address(at).into(),
         })
     }
 
