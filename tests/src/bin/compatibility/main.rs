@@ -6,6 +6,7 @@
 //! Each module is run by `python3 -m test -v`, two at a time. The exit status
 //! says whether km has a failure that the native run has not.
 
+mod attend;
 mod compare;
 mod modules;
 mod page;
