@@ -9,7 +9,11 @@ pub const STRESS_NG: &str = "/usr/bin/stress-ng";
 pub const CLASSES: &str = "cpu memory vm io filesystem network os pipe scheduler";
 
 /// What a stressor would reach for, and the stressors that are never run.
-pub const LEFT_OUT: [(&str, &str); 3] = [
+pub const LEFT_OUT: [(&str, &str); 4] = [
+    (
+        "random instructions, which may be any system call",
+        "opcode",
+    ),
     (
         "devices, drivers and settings of the machine",
         "bad-ioctl binderfs cpu-online dev efivar idle-page loop memhotplug netdev pci rawdev \
