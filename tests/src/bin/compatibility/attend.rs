@@ -1,9 +1,9 @@
 //! Runs a command, natively or under km, to its end or to ours, and with it all
-//! that it has started. `stress` has it from here.
+//! that it has started.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -41,19 +41,6 @@ pub struct Attempt {
     pub status: Option<ExitStatus>,
 }
 
-/// The km to be tried.
-pub fn km() -> io::Result<PathBuf> {
-    let km = std::env::var_os("KM").map_or(
-        "target/x86_64-unknown-linux-gnu/release/km".into(),
-        PathBuf::from,
-    );
-    let km = std::path::absolute(km)?;
-    if !km.exists() {
-        return Err(io::Error::other(format!("no km at {}", km.display())));
-    }
-    Ok(km)
-}
-
 /// Whether this machine permits what comes before a command.
 pub fn works(prefix: &[&str]) -> bool {
     let mut probe = Command::new(prefix[0]);
@@ -64,20 +51,19 @@ pub fn works(prefix: &[&str]) -> bool {
     probe.status().is_ok_and(|status| status.success())
 }
 
-/// Words made a command with a small environment and `directory` as its home.
-pub fn command(namespaces: bool, words: &[String], directory: &Path) -> Command {
+/// Words made a command with a small environment and `home` for its files.
+pub fn command(namespaces: bool, words: &[String], home: &Path) -> Command {
     let prefix: &[&str] = if namespaces { &NAMESPACE } else { &[] };
     let mut all = prefix.iter().chain(&FIRST_PROCESS);
     let mut command = Command::new(all.next().unwrap_or(&"/bin/sh"));
     command
         .args(all)
         .args(words)
-        .current_dir(directory)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("LANG", "C.UTF-8")
-        .env("HOME", directory)
-        .env("TMPDIR", directory)
+        .env("HOME", home)
+        .env("TMPDIR", home)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0);
