@@ -8,6 +8,7 @@ use crate::sys::call::HostArgs;
 use crate::sys::proc;
 use crate::syscall::call::Call;
 use crate::syscall::{Control, Outcome, seccomp};
+use crate::task::user_dispatch::UserDispatch;
 
 /// `exit(2)`: ends the thread; the last one ends the process.
 pub fn exit(call: &mut Call<'_>) -> Outcome {
@@ -95,6 +96,7 @@ pub fn get_robust_list(call: &mut Call<'_>) -> Outcome {
 /// `prctl(2)`, by operation.
 pub fn prctl(call: &mut Call<'_>) -> Outcome {
     const PR_GET_AUXV: i32 = 0x4155_5856;
+    const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
     const NAME: usize = 16;
     let operation = call.int(0);
     let pointer = call.arg(1);
@@ -147,6 +149,15 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
         }
         libc::PR_SET_SECCOMP => seccomp::set_by_prctl(call).into(),
         libc::PR_GET_SECCOMP => seccomp::mode_by_prctl(call).into(),
+        PR_SET_SYSCALL_USER_DISPATCH => {
+            let [_, mode, start, len, selector, _] = call.args;
+            let set = UserDispatch::new(mode, start, len, selector);
+            set.map(|user_dispatch| {
+                call.thread.user_dispatch = user_dispatch;
+                0
+            })
+            .into()
+        }
         PR_GET_AUXV => get_auxv(call).into(),
         // The monitor's own mappings are not the payload's to describe.
         libc::PR_SET_MM => Outcome::Fail(Errno::EPERM),
