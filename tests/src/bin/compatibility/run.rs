@@ -228,8 +228,7 @@ impl Runner {
         })?;
         let mut words = Vec::new();
         if suite.is_unprivileged() {
-            self.unprivileged.give(&directory)?;
-            words.extend(self.unprivileged.prefix(self.namespaces)?);
+            words.extend(self.unprivileged.prefix(self.namespaces, &directory)?);
         }
         if is_km {
             words.extend(self.km.iter().map(|km| km.display().to_string()));
@@ -240,6 +239,7 @@ impl Runner {
         let attempt = attend(command, deadline, limits.silence)?;
         // What is just being killed may still write there; then it goes at the end.
         let _ = fs::remove_dir_all(&directory);
+        self.unprivileged.clean(&directory);
         let logs = prepared.join("logs");
         fs::create_dir_all(&logs)?;
         let side = if is_km { "km" } else { "native" };

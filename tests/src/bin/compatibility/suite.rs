@@ -57,7 +57,8 @@ pub trait Suite: Sync {
         2
     }
 
-    /// Whether it is run as a user without any right.
+    /// Whether it is run as a user without any right, in a small file system of
+    /// its own. Then `job` cannot leave files for the program.
     fn is_unprivileged(&self) -> bool {
         false
     }

@@ -1,18 +1,24 @@
 //! Runs a suite as a user that has no right but to what is everybody's, and to
-//! `/dev/kvm`, which may be root's.
+//! `/dev/kvm`, which may be root's; in a file system that is soon full.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::io::{self, Error};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Nobody's: not `nobody`, as which others may be running.
 const USER: u32 = 61_184;
 const DEVICE: &str = "/dev/kvm";
-/// Shows a device that is everybody's in its own mounts, and no other's.
-const WITH_DEVICE: &str = "mount --bind \"$0\" /dev/kvm && exec \"$@\"";
+/// What it can fill of the disk.
+const ROOM: &str = "1G";
+/// In mounts of its own: shows a device that is everybody's, and a file system
+/// on an image in the place of the home.
+const WITH_MOUNTS: &str = "\
+if [ -n \"$0\" ]; then mount --bind \"$0\" /dev/kvm || exit; fi
+mount -o loop \"$HOME.image\" \"$HOME\" && cd \"$HOME\" && exec \"$@\"";
 
 #[derive(Debug)]
 pub struct Unprivileged {
@@ -44,35 +50,47 @@ impl Unprivileged {
         })
     }
 
-    /// The directory and what is in it.
-    pub fn give(&self, directory: &Path) -> io::Result<()> {
-        if !self.is_root {
-            return Ok(());
-        }
-        for entry in fs::read_dir(directory)? {
-            chown(entry?.path(), Some(USER), Some(USER))?;
-        }
-        chown(directory, Some(USER), Some(USER))
-    }
-
-    /// What comes before the program's words.
-    pub fn prefix(&self, namespaces: bool) -> io::Result<Vec<String>> {
+    /// What comes before the program's words, when it is run in `home`, which
+    /// is empty.
+    pub fn prefix(&self, namespaces: bool, home: &Path) -> io::Result<Vec<String>> {
         if !self.is_root {
             return Ok(Vec::new());
         }
         if !namespaces {
             let error = "needs new namespaces, or a user without rights";
-            return Err(io::Error::other(error));
+            return Err(Error::other(error));
         }
-        let mut words = Vec::new();
-        if let Some(device) = &self.device {
-            words.extend(["/bin/sh", "-c", WITH_DEVICE].map(String::from));
-            words.push(device.display().to_string());
-        }
+        make_file_system(&image(home))?;
+        let device = self.device.as_ref();
+        let mut words = ["/bin/sh", "-c", WITH_MOUNTS].map(String::from).to_vec();
+        words.push(device.map_or(String::new(), |device| device.display().to_string()));
         words.push("/usr/bin/setpriv".into());
         words.extend([format!("--reuid={USER}"), format!("--regid={USER}")]);
         let rest = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
         words.extend(rest.map(String::from));
         Ok(words)
     }
+
+    /// What `prefix` has made.
+    pub fn clean(&self, home: &Path) {
+        // It is only there for a suite that needs it.
+        let _ = fs::remove_file(image(home));
+    }
+}
+
+fn image(home: &Path) -> PathBuf {
+    home.with_extension("image")
+}
+
+/// The user's, with nothing in it.
+fn make_file_system(image: &Path) -> io::Result<()> {
+    let owner = format!("root_owner={USER}:{USER}");
+    let output = Command::new("/sbin/mkfs.ext4")
+        .args(["-q", "-E", &owner])
+        .args([image.as_os_str(), ROOM.as_ref()])
+        .output()?;
+    if !output.status.success() {
+        return Err(Error::other(String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(())
 }

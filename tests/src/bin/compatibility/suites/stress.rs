@@ -42,7 +42,7 @@ const LEFT_OUT: [(&str, &str); 4] = [
     ("mounts and quotas", "bind-mount quota ramfs umount"),
 ];
 
-/// Of the files that are written.
+/// Of the files that are written, which would not fit otherwise.
 const SIZES: [&str; 9] = [
     "--copy-file-bytes",
     "--fallocate-bytes",
@@ -70,8 +70,8 @@ impl Suite for Stress {
 
     fn about(&self) -> String {
         format!(
-            "The stressors of the classes {}: one worker for a second, with `--verify`, by a user without any right, one \
-             stressor after the other. A stressor is one test. One that finds it cannot run \
+            "The stressors of the classes {}: one worker for a second, with `--verify`, by a user without any right, in \
+             a file system of 1 GiB, one stressor after the other. A stressor is one test. One that finds it cannot run \
              says so and succeeds; here it counts as skipped.",
             CLASSES.join(", ")
         )
