@@ -75,7 +75,6 @@ fn compatibility(options: &Options) -> io::Result<bool> {
             for suite in &options.suites {
                 run(&runner, &places, *suite, options, begun)?;
             }
-            runner.clean();
         }
     }
     if options.task == Task::RunNatively {

@@ -80,12 +80,6 @@ impl Runner {
         self.build.join("compatibility").join(suite.name())
     }
 
-    /// To be called at the end.
-    pub fn clean(&self) {
-        // A test may have taken the right to remove what it left.
-        let _ = fs::remove_dir_all(&self.scratch);
-    }
-
     pub fn compare(&self, suite: &dyn Suite, item: &str) -> Comparison {
         let mut selection = Selection::default();
         let begun = Instant::now();
@@ -247,6 +241,13 @@ impl Runner {
         let end = attempt.status.map_or("none".into(), |s| s.to_string());
         fs::write(log, format!("{}\n[end: {end}]\n", attempt.text))?;
         Ok(attempt)
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // A test may have taken the right to remove what it left.
+        let _ = fs::remove_dir_all(&self.scratch);
     }
 }
 

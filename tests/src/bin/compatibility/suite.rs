@@ -71,9 +71,10 @@ pub trait Suite: Sync {
                 silence: Duration::from_secs(300),
             },
             // A system call may cost a hundred times as much, a process ten times.
+            // One test may be most of an item.
             Some(native) => Limits {
                 total: Duration::from_secs(600) + 10 * native,
-                silence: Duration::from_secs(300),
+                silence: Duration::from_secs(300) + 5 * native,
             },
         }
     }

@@ -28,6 +28,10 @@ pub fn parse(module: &str, text: &str) -> Transcript {
         if line.starts_with("Ran ") && line.contains(" test") && line.contains(" in ") {
             settle(&mut transcript, current.take(), Outcome::Passed);
             transcript.finished = true;
+        } else if line.starts_with("Tests result: ") {
+            // A module may be without `unittest`.
+            settle(&mut transcript, current.take(), Outcome::Passed);
+            transcript.finished = true;
         } else if is_skipped(module, line) {
             transcript.skipped = true;
         } else if let Some((id, rest)) = doctest(line) {
@@ -118,6 +122,12 @@ fn is_subtest(rest: &str) -> bool {
     rest.starts_with(" (") || rest.starts_with(" [")
 }
 
+/// It says that, after a number perhaps.
+fn is_end(line: &str, text: &str) -> bool {
+    let number = line.strip_suffix(text).map(str::trim_end);
+    number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// The result at the end of a line.
 fn result(line: &str) -> Option<Outcome> {
     let line = line.trim_end();
@@ -127,13 +137,14 @@ fn result(line: &str) -> Option<Outcome> {
     }
     let ends = [
         ("ok", Outcome::Passed),
+        ("tests with zero failures", Outcome::Passed),
         ("expected failure", Outcome::Passed),
         ("unexpected success", Outcome::Failed),
         ("FAIL", Outcome::Failed),
         ("ERROR", Outcome::Failed),
     ];
     ends.into_iter()
-        .find_map(|(text, outcome)| (last == text).then_some(outcome))
+        .find_map(|(text, outcome)| is_end(last, text).then_some(outcome))
 }
 
 #[cfg(test)]
@@ -236,6 +247,16 @@ Ran 3 tests in 1.0s
         let (mut found, finished) = parsed(text);
         found.sort_by_key(|(id, _)| wanted.iter().position(|(wanted, _)| wanted == id));
         assert_eq!((found, finished), (wanted, true));
+    }
+
+    #[test]
+    fn a_module_without_unittest() {
+        let text = "\
+Test passed.
+doctest (test.test_x) ... 117 tests with zero failures
+Tests result: SUCCESS
+";
+        assert_eq!(parsed(text), (named(&[("doctest", Passed)]), true));
     }
 
     #[test]
