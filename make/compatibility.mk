@@ -1,15 +1,26 @@
-# CPython's regression suite, natively and under km: tests/src/bin/compatibility.
-# It takes a good while, so it is no part of `make test`. `make compatibility
-# ONLY="test_fcntl test_os"` runs single modules and does not write the page.
+# Public test suites, natively and under km: tests/src/bin/compatibility. It
+# takes long, so it is no part of `make test`. What is run is recorded in
+# tests/compatibility/results, item by item:
+#
+#     make compatibility SUITE=python ONLY="test_fcntl test_os"   single items
+#     make compatibility SUITE=python SHARE=2/8                   an eighth of them
+#     make compatibility SUITE=python REST=1 MINUTES=30           what was not run yet, for a time
 
+SUITE ?=
 ONLY ?=
+SHARE ?=
+REST ?=
+MINUTES ?=
 
-# The suite is packaged for each version of Python.
-PYTHON_SUITE = libpython$$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite
+COMPATIBILITY = BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' \
+	cargo run --quiet --package km-tests --bin compatibility -- $(if $(SUITE),--suite $(SUITE))
 
-.PHONY: compatibility
-compatibility: km ## Run CPython's own tests natively and under km
-	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages python3
-	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(PYTHON_SUITE)
-	KM='$(abspath $(KM))' cargo run --quiet --package km-tests --bin compatibility -- \
-		$(or $(ONLY),--write docs/compatibility.md)
+.PHONY: compatibility compatibility-page
+compatibility: km ## Run public test suites natively and under km (SUITE=NAME: one of them)
+	@packages=$$($(COMPATIBILITY) --packages) && \
+		BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $$packages
+	$(COMPATIBILITY) $(if $(SHARE),--share $(SHARE)) $(if $(REST),--rest) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(ONLY)
+
+compatibility-page: ## Write docs/compatibility.md from what is recorded
+	$(COMPATIBILITY) --page

@@ -22,7 +22,7 @@ use kvm_bindings::kvm_regs;
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use siginfo::{SigInfo, describe, fault_info, seccomp_info, signal_number};
+pub use siginfo::{SigInfo, describe, fault_info, seccomp_info, signal_number, user_dispatch_info};
 #[cfg(test)]
 pub use siginfo::{fault_address, signal_code};
 #[cfg(test)]

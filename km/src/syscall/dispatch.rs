@@ -20,6 +20,7 @@ use crate::syscall::trace::Trace;
 use crate::syscall::{Control, Outcome, memory_file, mman, seccomp, table};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
+use crate::task::user_dispatch::Choice;
 use crate::vcpu::exit::{Exception, Failure};
 use crate::vcpu::run::{Dispatch, End, Next};
 use crate::vcpu::{Vcpu, VcpuError, quirk};
@@ -121,8 +122,17 @@ impl Payload {
         }
     }
 
-    /// What the payload's own filters have against a call.
+    /// What the payload itself has against a call: it wants to answer it, or
+    /// its filters forbid it.
     fn judge(&self, vcpu: &Vcpu, number: u64, args: [u64; 6]) -> Option<Outcome> {
+        if let Some(user_dispatch) = &self.thread.user_dispatch {
+            let read = |address| self.process.memory.read_value(address);
+            match user_dispatch.choose(vcpu.registers().rip, read) {
+                Choice::Make => (),
+                Choice::HandBack => return Some(Outcome::Control(Control::HandBack)),
+                Choice::Kill(signal) => return Some(Outcome::Control(Control::Kill(signal))),
+            }
+        }
         if !self.thread.seccomp.is_active() {
             return None;
         }
@@ -185,6 +195,14 @@ impl Payload {
         let delivered = deliver_fault(&self.process, &mut self.thread, vcpu, info);
         Ok(next(delivered))
     }
+
+    /// A signal instead of the call with this in `rax`.
+    fn signal_call(&mut self, vcpu: &mut Vcpu, number: u64, info: &frame::SigInfo) -> Next {
+        // As before the call, but for the instruction pointer.
+        vcpu.set_result(number);
+        self.report(&frame::describe(info));
+        next(deliver_fault(&self.process, &mut self.thread, vcpu, info))
+    }
 }
 
 fn next(delivered: Delivered) -> Next {
@@ -245,12 +263,12 @@ impl Dispatch for Payload {
             Outcome::Control(Control::Kill(signal)) => Next::Stop(End::Signal(signal)),
             Outcome::Control(Control::KillThread(signal)) => Next::Stop(End::ThreadSignal(signal)),
             Outcome::Control(Control::Trap(data)) => {
-                // As before the call, but for the instruction pointer.
-                vcpu.set_result(full_number);
-                let rip = vcpu.registers().rip;
-                let info = frame::seccomp_info(data, rip, number as u32);
-                self.report(&frame::describe(&info));
-                next(deliver_fault(&self.process, &mut self.thread, vcpu, &info))
+                let info = frame::seccomp_info(data, vcpu.registers().rip, number as u32);
+                self.signal_call(vcpu, full_number, &info)
+            }
+            Outcome::Control(Control::HandBack) => {
+                let info = frame::user_dispatch_info(vcpu.registers().rip, number as u32);
+                self.signal_call(vcpu, full_number, &info)
             }
         })
     }

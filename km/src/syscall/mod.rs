@@ -65,6 +65,8 @@ pub enum Control {
     KillThread(i32),
     /// The call is not made: SIGSYS for it, with this as `si_errno`.
     Trap(u16),
+    /// The call is not made: SIGSYS, for the thread to answer it.
+    HandBack,
 }
 
 impl From<Result<u64, Errno>> for Outcome {

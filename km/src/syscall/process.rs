@@ -10,6 +10,7 @@ use crate::sys::proc;
 use crate::syscall::call::{Call, pointer_to};
 use crate::syscall::{Control, Outcome, seccomp};
 use crate::task::world::Seat;
+use crate::task::user_dispatch::UserDispatch;
 
 /// `exit(2)`: ends the thread; the last one ends the process.
 pub fn exit(call: &mut Call<'_>) -> Outcome {
@@ -101,6 +102,7 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
     const PR_SET_IO_FLUSHER: i32 = 57;
     const PR_GET_IO_FLUSHER: i32 = 58;
     const PR_GET_AUXV: i32 = 0x4155_5856;
+    const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
     const NAME: usize = 16;
     let operation = call.int(0);
     let pointer = call.arg(1);
@@ -168,6 +170,15 @@ pub fn prctl(call: &mut Call<'_>) -> Outcome {
                 Ok(0)
             };
             tell().into()
+        }
+        PR_SET_SYSCALL_USER_DISPATCH => {
+            let [_, mode, start, len, selector, _] = call.args;
+            let set = UserDispatch::new(mode, start, len, selector);
+            set.map(|user_dispatch| {
+                call.thread.user_dispatch = user_dispatch;
+                0
+            })
+            .into()
         }
         PR_GET_AUXV => get_auxv(call).into(),
         // The monitor's own mappings are not the payload's to describe.

@@ -7,5 +7,6 @@ pub mod exit;
 pub mod machine;
 pub mod process;
 pub mod thread;
+pub mod user_dispatch;
 pub mod vfork;
 pub mod world;

@@ -7,6 +7,7 @@ use crate::errno::Errno;
 use crate::seccomp::Seccomp;
 use crate::signal::frame::{self, AltStack, Fault};
 use crate::sys::signal::{self, Mailbox, SigInfo};
+use crate::task::user_dispatch::UserDispatch;
 use crate::task::world::Seat;
 
 /// A payload thread.
@@ -18,6 +19,9 @@ pub struct Thread {
     /// What judges its calls: its seat's, but for a child in its parent's
     /// place.
     pub seccomp: Arc<Seccomp>,
+    /// Which calls it wants to answer itself. A new thread and a new process
+    /// begin without.
+    pub user_dispatch: Option<UserDispatch>,
     /// Signals the payload blocks: bit `n - 1` for signal `n`. The host
     /// thread has the same mask, less the monitor's own signals.
     pub mask: u64,
@@ -47,6 +51,7 @@ impl Thread {
             mailbox,
             seccomp: Arc::clone(&seat.seccomp),
             seat,
+            user_dispatch: None,
             mask: 0,
             temporary_mask: None,
             held: Vec::new(),

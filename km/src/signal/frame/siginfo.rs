@@ -23,6 +23,8 @@ const CALL_NUMBER: usize = 24;
 const CALL_ARCH: usize = 28;
 /// `si_code` of a SIGSYS that a filter raises.
 const SYS_SECCOMP: i32 = 1;
+/// `si_code` of a SIGSYS for a call that a thread wants to answer itself.
+const SYS_USER_DISPATCH: i32 = 2;
 
 /// A fault at `address`: SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGTRAP.
 pub fn fault_info(signo: i32, code: i32, address: u64) -> SigInfo {
@@ -33,11 +35,21 @@ pub fn fault_info(signo: i32, code: i32, address: u64) -> SigInfo {
     info
 }
 
-/// SIGSYS for a call that a filter traps: `si_call_addr` stands where other
-/// signals have `si_addr`.
+/// SIGSYS for a call that a filter traps.
 pub fn seccomp_info(data: u16, call_address: u64, number: u32) -> SigInfo {
-    let mut info = fault_info(SIGSYS, SYS_SECCOMP, call_address);
+    let mut info = call_info(SYS_SECCOMP, call_address, number);
     put(&mut info, ERRNO, u32::from(data).to_ne_bytes());
+    info
+}
+
+/// SIGSYS for a call that a thread wants to answer itself.
+pub fn user_dispatch_info(call_address: u64, number: u32) -> SigInfo {
+    call_info(SYS_USER_DISPATCH, call_address, number)
+}
+
+/// `si_call_addr` stands where other signals have `si_addr`.
+fn call_info(code: i32, call_address: u64, number: u32) -> SigInfo {
+    let mut info = fault_info(SIGSYS, code, call_address);
     put(&mut info, CALL_NUMBER, number.to_ne_bytes());
     put(&mut info, CALL_ARCH, AUDIT_ARCH_X86_64.to_ne_bytes());
     info
@@ -70,7 +82,7 @@ pub fn describe(info: &SigInfo) -> String {
     if is_fault(signal) && (code > 0 && code != libc::SI_KERNEL) {
         line += &format!(", si_addr={:#x}", fault_address(info));
     }
-    if (signal, code) == (SIGSYS, SYS_SECCOMP) {
+    if signal == SIGSYS && matches!(code, SYS_SECCOMP | SYS_USER_DISPATCH) {
         line += &describe_call(info);
     }
     line + "} ---"
@@ -140,6 +152,7 @@ impl fmt::Display for CodeName {
             (SIGSEGV, SEGV_ACCERR) => Some("SEGV_ACCERR"),
             (SIGSEGV, SEGV_CPERR) => Some("SEGV_CPERR"),
             (SIGSYS, SYS_SECCOMP) => Some("SYS_SECCOMP"),
+            (SIGSYS, SYS_USER_DISPATCH) => Some("SYS_USER_DISPATCH"),
             (SIGCHLD, libc::CLD_EXITED) => Some("CLD_EXITED"),
             (SIGCHLD, libc::CLD_KILLED) => Some("CLD_KILLED"),
             (SIGCHLD, libc::CLD_DUMPED) => Some("CLD_DUMPED"),

@@ -2,33 +2,12 @@
 //!
 //! `unittest` prints `NAME (ID) ... RESULT`, but what a test itself prints
 //! comes in between, with or without an end of line, and so does the first line
-//! of its description. Failures are told once more at the end.
+//! of its description. For a `doctest` that line is `Doctest: ID ... RESULT`.
+//! Failures are told once more at the end.
 
 use std::collections::BTreeMap;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Passed,
-    Skipped,
-    Failed,
-    /// It hung, or took the interpreter with it.
-    Unfinished,
-}
-
-impl Outcome {
-    pub fn is_bad(self) -> bool {
-        matches!(self, Outcome::Failed | Outcome::Unfinished)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Passed => "passed",
-            Outcome::Skipped => "skipped",
-            Outcome::Failed => "failed",
-            Outcome::Unfinished => "did not end",
-        }
-    }
-}
+use crate::outcome::Outcome;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
@@ -49,10 +28,19 @@ pub fn parse(module: &str, text: &str) -> Transcript {
         if line.starts_with("Ran ") && line.contains(" test") && line.contains(" in ") {
             settle(&mut transcript, current.take(), Outcome::Passed);
             transcript.finished = true;
-        } else if line.starts_with(&format!("{module} skipped")) {
+        } else if line.starts_with("Tests result: ") {
+            // A module may be without `unittest`.
+            settle(&mut transcript, current.take(), Outcome::Passed);
+            transcript.finished = true;
+        } else if is_skipped(module, line) {
             transcript.skipped = true;
+        } else if let Some((id, rest)) = doctest(line) {
+            settle(&mut transcript, current.take(), Outcome::Passed);
+            set(&mut transcript, id, result(rest));
+            current = Some(id.into());
         } else if let Some((before, id, rest)) = head(module, line) {
             if matches!(before.trim_end(), "FAIL:" | "ERROR:") {
+                settle(&mut transcript, current.take(), Outcome::Passed);
                 transcript.results.insert(id, Outcome::Failed);
             } else if before.ends_with("  ") || is_subtest(rest) {
                 // A part of the test has failed, or was skipped.
@@ -89,35 +77,55 @@ fn settle(transcript: &mut Transcript, id: Option<String>, outcome: Outcome) {
     }
 }
 
+/// The whole module.
+fn is_skipped(module: &str, line: &str) -> bool {
+    let line = line.strip_prefix("test.").unwrap_or(line);
+    line.strip_prefix(module)
+        .is_some_and(|rest| rest.starts_with(" skipped"))
+}
+
+fn doctest(line: &str) -> Option<(&str, &str)> {
+    let (id, rest) = line.strip_prefix("Doctest: ")?.split_once(" ...")?;
+    is_id(id).then_some((id, rest))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || "_<>".contains(c)
+}
+
+fn is_id(text: &str) -> bool {
+    text.chars().all(|c| is_word(c) || c == '.')
+}
+
 /// Finds `NAME (ID)` in a line: what comes before it, the id, and what follows.
 fn head<'a>(module: &str, line: &'a str) -> Option<(&'a str, String, &'a str)> {
-    let prefix = format!(" (test.{module}.");
-    let at = line.find(&prefix)?;
-    let (before, tail) = line.split_at(at);
-    let id = tail.strip_prefix(" (")?;
-    let (id, rest) = id.split_once(')')?;
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    if !id.chars().all(|c| is_word(c) || c == '.') {
-        return None;
-    }
-    let start = before.trim_end_matches(is_word).len();
-    let (before, name) = before.split_at(start);
-    if name.is_empty() {
-        return None;
-    }
-    // Before Python 3.11 the id was the class's.
-    let of_method = id.ends_with(&format!(".{name}"));
-    let id = if of_method {
-        id.to_owned()
-    } else {
-        format!("{id}.{name}")
-    };
-    Some((before, id, rest))
+    let mut places = line.match_indices(" (").map(|(at, _)| line.split_at(at));
+    places.find_map(|(before, tail)| {
+        let (id, rest) = tail.strip_prefix(" (")?.split_once(')')?;
+        let start = before.trim_end_matches(is_word).len();
+        let (before, name) = before.split_at(start);
+        if name.is_empty() || !is_id(id) {
+            return None;
+        }
+        if id.ends_with(&format!(".{name}")) {
+            return Some((before, id.to_owned(), rest));
+        }
+        // A class or a module that is set up; before Python 3.11, any test.
+        let of_module = id.strip_prefix("test.")?.strip_prefix(module)?;
+        (of_module.is_empty() || of_module.starts_with('.'))
+            .then(|| (before, format!("{id}.{name}"), rest))
+    })
 }
 
 /// The parameters of a part follow its test's id.
 fn is_subtest(rest: &str) -> bool {
     rest.starts_with(" (") || rest.starts_with(" [")
+}
+
+/// It says that, after a number perhaps.
+fn is_end(line: &str, text: &str) -> bool {
+    let number = line.strip_suffix(text).map(str::trim_end);
+    number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The result at the end of a line.
@@ -129,13 +137,14 @@ fn result(line: &str) -> Option<Outcome> {
     }
     let ends = [
         ("ok", Outcome::Passed),
+        ("tests with zero failures", Outcome::Passed),
         ("expected failure", Outcome::Passed),
         ("unexpected success", Outcome::Failed),
         ("FAIL", Outcome::Failed),
         ("ERROR", Outcome::Failed),
     ];
     ends.into_iter()
-        .find_map(|(text, outcome)| (last == text).then_some(outcome))
+        .find_map(|(text, outcome)| is_end(last, text).then_some(outcome))
 }
 
 #[cfg(test)]
@@ -202,7 +211,7 @@ ok
 no end of line: test_c (test.test_x.C.test_c) ... ok
 test_d (test.test_x.C.test_d) ... left openok
 test_e (test.test_x.C.test_e) ... (test.support is mentioned) FAIL
-test_f (test.test_y.C.test_f) ... ERROR
+test_f (test.test_y.C) ... ERROR
 Ran 5 tests in 1.0s
 FAIL: test_e (test.test_x.C.test_e)
 ";
@@ -214,6 +223,40 @@ FAIL: test_e (test.test_x.C.test_e)
             ("C.test_e", Failed),
         ]);
         assert_eq!(parsed(text), (wanted, true));
+    }
+
+    #[test]
+    fn tests_that_stand_elsewhere_and_doctests() {
+        let text = "\
+test_a (ctypes.test.test_anon.C.test_a) ... ok
+encode (json.encoder.JSONEncoder)
+Doctest: json.encoder.JSONEncoder.encode ... ok
+doctests (test.test_x.__test__)
+Doctest: test.test_x.__test__.doctests ... FAIL
+======
+FAIL: doctests (test.test_x.__test__)
+Doctest: test.test_x.__test__.doctests
+ok
+Ran 3 tests in 1.0s
+";
+        let wanted = named(&[
+            ("ctypes.test.test_anon.C.test_a", Passed),
+            ("json.encoder.JSONEncoder.encode", Passed),
+            ("__test__.doctests", Failed),
+        ]);
+        let (mut found, finished) = parsed(text);
+        found.sort_by_key(|(id, _)| wanted.iter().position(|(wanted, _)| wanted == id));
+        assert_eq!((found, finished), (wanted, true));
+    }
+
+    #[test]
+    fn a_module_without_unittest() {
+        let text = "\
+Test passed.
+doctest (test.test_x) ... 117 tests with zero failures
+Tests result: SUCCESS
+";
+        assert_eq!(parsed(text), (named(&[("doctest", Passed)]), true));
     }
 
     #[test]
@@ -255,7 +298,10 @@ What it is for. ... Fatal Python error: Segmentation fault
 
     #[test]
     fn a_whole_module_can_be_skipped() {
-        let transcript = parse("test_x", "test_x skipped -- not on this machine\n");
-        assert!(transcript.skipped && !transcript.finished);
+        for text in ["test_x skipped -- not here\n", "test.test_x skipped\n"] {
+            let transcript = parse("test_x", text);
+            assert!(transcript.skipped && !transcript.finished);
+        }
+        assert!(!parse("test_x", "test_xy skipped\n").skipped);
     }
 }

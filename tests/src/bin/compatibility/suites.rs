@@ -1,0 +1,4 @@
+//! A file for each suite.
+
+pub mod python;
+pub mod stress;
