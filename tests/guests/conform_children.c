@@ -120,7 +120,6 @@ static void executions(void)
     static const char *const files[] = {"plain", "directory", "none", "none/none", "garbage/none", "loop", "garbage/", "directory/", "/", "."};
     for (size_t i = 0; i < conform_len(files); i++) {
         probe("execve", files[i], DONE, SYS_execve, (long)files[i], (long)argv, (long)envp);
-        probe("execve, arguments at 1,", files[i], DONE, SYS_execve, (long)files[i], 1, 1);
         probe("execveat", files[i], DONE, SYS_execveat, dir, (long)files[i], (long)argv, (long)envp, 0);
     }
     probe("execve", "an argument at 1", DONE, SYS_execve, (long)"garbage", (long)bad, (long)envp);

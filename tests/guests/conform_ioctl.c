@@ -108,12 +108,13 @@ static void files(void)
     ask("a file that is written", file);
     struct { long fd; unsigned long from, length, to; } range = {other, 0, 4096, 0};
     // The head, and two destinations.
-    struct { unsigned long from, length; unsigned short count, zero; unsigned rest; struct { long fd; unsigned long at, done; int status; unsigned rest; } to[2]; }
-        same = {0, 4096, 2, 0, 0, {{other, 0, 7, 7, 0}, {777, 0, 7, 7, 0}}};
+    static struct { unsigned long from, length; unsigned short count, zero; unsigned rest; struct { long fd; unsigned long at, done; int status; unsigned rest; } to[128]; }
+        same = {0, 4096, 2, 0, 0, {{0, 0, 7, 7, 0}, {777, 0, 7, 7, 0}}};
+    same.to[0].fd = other;
     const struct subject subjects[] = {
         {"FICLONE", SYS_ioctl, DONE, {{DESC, file, 0}, {KEEP, FICLONE, 0}, {DESC, other, 0}}, NULL},
         {"FICLONERANGE", SYS_ioctl, DONE, {{DESC, file, 0}, {KEEP, FICLONERANGE, 0}, {IN, (long)&range, sizeof range}}, NULL},
-        {"FIDEDUPERANGE", SYS_ioctl, DONE, {{DESC, file, 0}, {KEEP, FIDEDUPERANGE, 0}, {INOUT, (long)&same, sizeof same}}, NULL},
+        {"FIDEDUPERANGE", SYS_ioctl, DONE, {{DESC, file, 0}, {KEEP, FIDEDUPERANGE, 0}, {INOUT, (long)&same, 24 + 2 * 32}}, NULL},
         {"FS_IOC_GETFLAGS", SYS_ioctl, DONE, {{DESC, dir, 0}, {KEEP, FS_IOC_GETFLAGS, 0}, {OUT, (long)block, 4}}, NULL},
         {"FS_IOC_SETFLAGS", SYS_ioctl, DONE, {{DESC, dir, 0}, {KEEP, FS_IOC_SETFLAGS, 0}, {IN, (long)&(int){-1}, 4}}, NULL},
     };

@@ -100,7 +100,7 @@ static void smaller(void)
     // Less than is there: nothing can be added.
     NEED(setrlimit(RLIMIT_AS, &(struct rlimit){PAGE, RLIM_INFINITY}));
     probe("mmap", "beyond the limit", DONE, SYS_mmap, 0, PAGE, RW, ANON, -1, 0);
-    probe("mremap", "beyond the limit", DONE, SYS_mremap, (long)rooms[0].data, ROOM, 1L << 30, 1, 0);
+    probe("mremap", "beyond the limit", DONE, SYS_mremap, (long)rooms[1].data, PAGE, 1L << 30, 1, 0);
     long end = syscall(SYS_brk, 0);
     printf("brk: %d\n", syscall(SYS_brk, end + 100 * (long)PAGE) == end);
     NEED(setrlimit(RLIMIT_AS, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}));
