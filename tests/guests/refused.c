@@ -7,7 +7,6 @@
 #include <linux/keyctl.h>
 #include <linux/landlock.h>
 #include <linux/perf_event.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -86,10 +85,8 @@ int main(int argc, char **argv)
         {"request_key", 249, {(long)"user", (long)"km:refused", 0, 0}},
         {"keyctl", 250, {KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 0}},
         {"migrate_pages", 256, {0, 1, (long)&nodes, (long)&nodes}},
-        {"unshare", 272, {CLONE_NEWUTS}},
         {"move_pages", 279, {0, 0, 0, 0, 0, 0}},
         {"perf_event_open", 298, {(long)&event, 0, -1, -1, 0}},
-        {"setns", 308, {file, CLONE_NEWUTS}},
         {"process_vm_readv", 310, {own, (long)&local, 1, (long)&remote, 1, 0}},
         {"process_vm_writev", 311, {own, (long)&local, 1, (long)&remote, 1, 0}},
         {"finit_module", 313, {file, (long)"", 0}},
