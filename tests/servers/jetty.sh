@@ -111,6 +111,7 @@ for line in "Complete requests" "Failed requests" "Keep-Alive requests"; do
     echo "$line: $(sed -n "s/^$line: *//p" ab.log)"
 done
 
+# shellcheck disable=SC2154 # serve sets it
 kill -QUIT "$jetty"
 eventually "a thread dump" grep -q "Full thread dump" jetty.log
 is "and it goes on" "$(get "")" hello
