@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use crate::attend::Attempt;
 use crate::outcome::Results;
-use crate::suites::{python::Python, stress::Stress};
+use crate::suites::{
+    go::Go, node::Node, perl::Perl, php::Php, python::Python, ruby::Ruby, stress::Stress,
+};
 
 /// In the order of the page.
-pub const ALL: [&dyn Suite; 2] = [&Python, &Stress];
+pub const ALL: [&dyn Suite; 7] = [&Python, &Go, &Node, &Perl, &Php, &Ruby, &Stress];
 
 pub fn find(name: &str) -> Option<&'static dyn Suite> {
     ALL.into_iter().find(|suite| suite.name() == name)
