@@ -22,8 +22,8 @@ SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 # SETUP_PACKAGES_SERVERS= on make's command line none is installed.
 SETUP_PACKAGES_SERVERS := \
 	redis-server redis-tools nginx-light memcached postgresql haproxy \
-	openssh-server openssh-client sqlite3 \
-	wrk curl iproute2
+	openssh-server openssh-client sqlite3 libjetty9-java puma \
+	apache2-utils wrk curl iproute2
 
 SETUP ?= install
 

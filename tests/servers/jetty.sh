@@ -106,7 +106,7 @@ done
 wait $requests
 is "bodies" "$(cat digest.* | sort -u)" "$(md5sum <www/large | cut -d' ' -f1)"
 is "answers of other threads" "$(cat later.* | sort | uniq -c | xargs)" "4 later"
-ab -q -k -n 400 -c 4 http://127.0.0.1:7061/ >ab.log 2>&1
+ab -q -k -n 200 -c 4 http://127.0.0.1:7061/ >ab.log 2>&1
 for line in "Complete requests" "Failed requests" "Keep-Alive requests"; do
     echo "$line: $(sed -n "s/^$line: *//p" ab.log)"
 done

@@ -103,7 +103,7 @@ done
 # shellcheck disable=SC2086 # words
 wait $digests
 is "worker threads" "$(cat digest.* | sort -u)" "$(md5sum <large | cut -d' ' -f1)"
-ab -q -k -n 400 -c 4 http://127.0.0.1:7061/ >ab.log 2>&1
+ab -q -k -n 200 -c 4 http://127.0.0.1:7061/ >ab.log 2>&1
 for line in "Complete requests" "Failed requests" "Keep-Alive requests"; do
     echo "$line: $(sed -n "s/^$line: *//p" ab.log)"
 done

@@ -71,6 +71,10 @@ impl Suite for Php {
         Ok(there.map(String::from).collect())
     }
 
+    fn at_once(&self) -> usize {
+        1
+    }
+
     fn job(&self, run: &Run) -> io::Result<Job> {
         let source = run.prepared.join("source");
         let mut tests = source::files(&source, run.item, ".phpt")?;
