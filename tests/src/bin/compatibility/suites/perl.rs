@@ -2,15 +2,16 @@
 
 mod tap;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::source::{self, said, succeed};
 use crate::attend::Attempt;
 use crate::suite::{Job, Limits, Run, Suite, Transcript, package_version};
-use std::time::Duration;
 
 const PERL: &str = "/usr/bin/perl";
 
@@ -97,12 +98,9 @@ impl Suite for Perl {
         }
         // Below `t/lib` and `lib` there is also what tests are made of.
         let manifest = fs::read_to_string(source.join("MANIFEST"))?;
-        let known = |item: &String| {
-            manifest
-                .lines()
-                .any(|l| l.split_whitespace().next() == Some(item))
-        };
-        items.retain(known);
+        let lines = manifest.lines();
+        let known: BTreeSet<&str> = lines.filter_map(|l| l.split_whitespace().next()).collect();
+        items.retain(|item| known.contains(item.as_str()));
         Ok(items)
     }
 
