@@ -9,8 +9,8 @@ use crate::sys::call::HostArgs;
 use crate::sys::proc;
 use crate::syscall::call::{Call, pointer_to};
 use crate::syscall::{Control, Outcome, seccomp};
-use crate::task::world::Seat;
 use crate::task::user_dispatch::UserDispatch;
+use crate::task::world::Seat;
 
 /// `exit(2)`: ends the thread; the last one ends the process.
 pub fn exit(call: &mut Call<'_>) -> Outcome {
