@@ -192,6 +192,8 @@ impl Surroundings {
             }
         };
         let image = fds.adopt(proc::own_image);
+        let limits = AddressLimits::default();
+        limits.forbid_core_files()?;
         Ok(Surroundings {
             image: image.map_err(Error::Descriptors)?,
             proc_root: fds.adopt(proc::proc_root).ok(),
@@ -199,7 +201,7 @@ impl Surroundings {
             fds,
             output,
             report,
-            limits: AddressLimits::default(),
+            limits,
             mask: signal::mask(),
             ignored: 0,
             seccomp: Mode::Disabled,

@@ -119,6 +119,18 @@ const CHECKS: &[(&str, Check)] = &[
         }
         Ok(())
     }),
+    // A core file of the host's would hold the monitor's memory.
+    ("no-core-file-is-left", |km| {
+        let script =
+            "ulimit -c unlimited; ulimit -c; (exec \"$0\" -c 'kill -QUIT $$'); kill -ABRT $$";
+        let outcome = km.run(&["/bin/sh", "-c", script, "/bin/sh"]);
+        check!(
+            outcome,
+            outcome.stdout == b"unlimited\n"
+                && Some(&outcome.end) == signal_number("SIGABRT").map(End::Signal).as_ref()
+                && outcome.files.is_empty(),
+        )
+    }),
     ("a-small-stack-is-the-payloads", |km| {
         for size in [128, 64, 32] {
             let script = format!("ulimit -s {size}; exec \"$0\" /bin/sh -c 'ulimit -s'");

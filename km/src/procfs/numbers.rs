@@ -181,6 +181,7 @@ pub fn limits(process: &Process, host: &str) -> String {
             ("Max data size", limits.data),
             ("Max stack size", limits.stack),
             ("Max open files", limits.open_files),
+            ("Max core file size", limits.core),
             ("Max address space", limits.address_space),
         ];
         match kept

@@ -3,7 +3,8 @@
 //! Limits on memory are the payload's, not the monitor's: the monitor reserves
 //! terabytes of addresses, and runs on stacks of its own. They are kept here,
 //! and the memory calls ask for them. So is the hard limit on open files: the
-//! monitor's own descriptors lie above the soft one.
+//! monitor's own descriptors lie above the soft one. And that on core files:
+//! the host's would hold the monitor's memory, so it writes none.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +41,7 @@ pub struct Limits {
     /// Its hard limit would bind the monitor's own descriptors: the host's
     /// stays as it was.
     pub open_files: Limit,
+    pub core: Limit,
 }
 
 /// The payload's limits on memory.
@@ -54,6 +56,7 @@ impl Default for AddressLimits {
             data: Limit::NONE,
             stack: Limit::NONE,
             open_files: Limit::NONE,
+            core: Limit::NONE,
         }))
     }
 }
@@ -74,7 +77,28 @@ impl AddressLimits {
             data: of_host(SELF, libc::RLIMIT_DATA)?,
             stack: of_host(SELF, libc::RLIMIT_STACK)?,
             open_files: of_host(SELF, libc::RLIMIT_NOFILE)?,
+            core: of_host(SELF, libc::RLIMIT_CORE)?,
         }))
+    }
+
+    /// Keeps the host from writing core files.
+    ///
+    /// # Errors
+    ///
+    /// From `prlimit64`.
+    pub fn forbid_core_files(&self) -> Result<(), Errno> {
+        let none = Limit {
+            soft: 0,
+            hard: self.all().core.hard,
+        };
+        let mut none = [none];
+        let args = HostArgs::new([
+            SELF as u64,
+            libc::RLIMIT_CORE.into(),
+            pointer_to(&mut none),
+            0,
+        ]);
+        own_syscall(libc::SYS_prlimit64, &args).map(|_| ())
     }
 
     fn lock(&self) -> MutexGuard<'_, Limits> {
@@ -114,6 +138,7 @@ impl AddressLimits {
             Kept::Data => &mut limits.data,
             Kept::Stack => &mut limits.stack,
             Kept::OpenFiles => &mut limits.open_files,
+            Kept::Core => &mut limits.core,
         };
         let old = *limit;
         if let Some(new) = new {
@@ -136,6 +161,7 @@ enum Kept {
     Data,
     Stack,
     OpenFiles,
+    Core,
 }
 
 fn kept(resource: i32) -> Option<Kept> {
@@ -144,6 +170,7 @@ fn kept(resource: i32) -> Option<Kept> {
         libc::RLIMIT_DATA => Some(Kept::Data),
         libc::RLIMIT_STACK => Some(Kept::Stack),
         libc::RLIMIT_NOFILE => Some(Kept::OpenFiles),
+        libc::RLIMIT_CORE => Some(Kept::Core),
         _ => None,
     }
 }

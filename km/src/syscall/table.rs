@@ -349,7 +349,7 @@ pub static TABLE: &[Row] = &[
     Row::handle(299, "recvmmsg", &[FD, nested("msgvec"), uint("vlen"), flags("flags", &flags::MSG), inout("timeout", &TIMESPEC)], Int, socket::recvmmsg),
     Row::proxy(300, "fanotify_init", &[hex("flags"), flags("event_f_flags", &flags::OPEN)], NEW_FD),
     Row::handle(301, "fanotify_mark", &[fd("fanotify_fd"), hex("flags"), hex("mask"), DIRFD, PATH], Int, paths::fanotify_mark).partial("nothing of procfs can be marked: EACCES"),
-    Row::handle(302, "prlimit64", &[int("pid"), flags("resource", &flags::RLIMIT), input("new_limit", &RLIMIT), out("old_limit", &RLIMIT)], Int, limits::prlimit64).partial("RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK and the hard RLIMIT_NOFILE of another process cannot be changed"),
+    Row::handle(302, "prlimit64", &[int("pid"), flags("resource", &flags::RLIMIT), input("new_limit", &RLIMIT), out("old_limit", &RLIMIT)], Int, limits::prlimit64).partial("no core file is written, whatever RLIMIT_CORE says; RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE and the hard RLIMIT_NOFILE of another process cannot be changed"),
     Row::handle(303, "name_to_handle_at", &[DIRFD, PATH, inout("handle", &FILE_HANDLE), out("mount_id", &INT), flags("flags", &flags::AT_HANDLE)], Int, paths::forward),
     Row::proxy(304, "open_by_handle_at", &[fd("mount_fd"), inout("handle", &FILE_HANDLE), flags("flags", &flags::OPEN)], NEW_FD),
     Row::proxy(305, "clock_adjtime", &[flags("clk_id", &flags::CLOCK), inout("buf", &TIMEX)], Int),

@@ -55,7 +55,7 @@ struct Handover {
     report: i32,
     reserved: (i32, i32),
     /// Soft and hard limits on address space, data, stack and open files.
-    limits: [(u64, u64); 4],
+    limits: [(u64, u64); 5],
     mask: u64,
     /// Signals the monitor needs and the payload ignores.
     ignored: u64,
@@ -110,7 +110,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         }
     };
     let limit = |(soft, hard)| Limit { soft, hard };
-    let [address_space, data, stack, open_files] = handover.limits.map(limit);
+    let [address_space, data, stack, open_files, core] = handover.limits.map(limit);
     let output = Output::inherited(take(handover.output)?);
     let report = match handover.report {
         same if same == handover.output => output.clone(),
@@ -129,6 +129,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
             data,
             stack,
             open_files,
+            core,
         }),
         mask: handover.mask,
         ignored: handover.ignored,
@@ -341,6 +342,7 @@ fn prepare(
             pair(limits.data),
             pair(limits.stack),
             pair(limits.open_files),
+            pair(limits.core),
         ],
         mask: thread.mask,
         ignored: ignored & signal::OWN,
