@@ -18,6 +18,10 @@ use crate::mem::space::AddressSpace;
 use crate::sys::proc;
 use crate::vm::cpuid::Features;
 
+/// Where system calls are made: on other processors Linux tells it, and C
+/// libraries note it for all of them.
+const AT_SYSINFO: u64 = 32;
+
 /// What is chosen beside the program itself.
 #[derive(Debug)]
 pub struct Layout {
@@ -26,6 +30,8 @@ pub struct Layout {
     pub randomise: bool,
     /// The soft limit on the stack, in bytes.
     pub stack_limit: u64,
+    /// The address of the gate.
+    pub gate: u64,
 }
 
 /// Where the payload starts, and what `/proc` tells about it.
@@ -115,7 +121,7 @@ pub fn load(
     space.start_brk(brk + random.pages(BRK_RANDOM));
 
     let vdso = Vdso::of_host().and_then(|vdso| vdso.map(space).ok());
-    let auxv = auxv(&program.image, bias, interpreter_base, vdso, features);
+    let auxv = auxv(&program.image, bias, interpreter_base, vdso, layout.gate, features);
     let content = StackContent {
         argv: &target.argv,
         envp: &layout.env,
@@ -228,6 +234,7 @@ fn auxv(
     bias: u64,
     interpreter: u64,
     vdso: Option<u64>,
+    gate: u64,
     features: &Features,
 ) -> Vec<(u64, AuxValue)> {
     let word = |kind: u64, value: u64| (kind, AuxValue::Word(value));
@@ -240,6 +247,7 @@ fn auxv(
     let mut auxv = Vec::new();
     auxv.extend(vdso.map(|at| word(libc::AT_SYSINFO_EHDR, at)));
     auxv.extend([
+        word(AT_SYSINFO, gate),
         inherited(libc::AT_MINSIGSTKSZ),
         // Not the C library's value, which means other things by it.
         word(libc::AT_HWCAP, u64::from(features.hwcap())),
