@@ -11,12 +11,14 @@ use crate::job::{End, Job, signal_number};
 use crate::locations::Locations;
 use crate::machine::is_need;
 
-const LINKS: [&str; 5] = [
+const LINKS: [&str; 7] = [
     "static-musl",
     "static-pie-musl",
     "dynamic-musl",
     "static-glibc",
     "dynamic-glibc",
+    "static-kontain",
+    "dynamic-kontain",
 ];
 
 /// Names the runs of one program.
