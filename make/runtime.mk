@@ -2,10 +2,6 @@
 
 RUNTIME := $(abspath $(BUILD))/kontain
 RUNTIME_WORK := $(abspath $(BUILD))/runtime
-# Where the runtime is found by programs, and where it is put (for packages).
-PREFIX ?= /opt/kontain
-DESTDIR ?=
-
 MUSL := $(RUNTIME_WORK)/musl
 MUSL_PATCHES := $(wildcard runtime/libc/patches/*.patch)
 MUSL_OVERLAY := $(shell find runtime/libc/overlay -type f)
@@ -19,11 +15,11 @@ RUNTIME_TOOLS := $(patsubst %,$(RUNTIME)/bin/%,kontain-gcc kontain-g++ kontain-a
 RUNTIME_LOG := $(RUNTIME_WORK)/build.log
 RUNTIME_QUIETLY := payloads/quietly $(RUNTIME_LOG)
 
-.PHONY: runtime runtime-c install uninstall
+.PHONY: runtime runtime-c
 
 runtime: runtime-c $(RUNTIME)/lib/libstdc++.a ## Build km's C library, its C++ library, kontain-gcc and kontain-g++
 
-runtime-c: $(RUNTIME)/runtime/libc.a $(RUNTIME_TOOLS)
+runtime-c: $(RUNTIME)/runtime/libc.a $(RUNTIME)/lib/libkontain.a $(RUNTIME_TOOLS)
 
 $(MUSL)/.patched: $(MUSL_PATCHES) $(MUSL_OVERLAY)
 	@rm -rf $(MUSL)
@@ -57,12 +53,20 @@ $(RUNTIME)/bin/kontain-%: runtime/tools/kontain-gcc runtime/tools/kontain-ar run
 	@ln -sf kontain-gcc $(RUNTIME)/bin/kontain-g++
 	@ln -sf kontain-ar $(RUNTIME)/bin/kontain-strip
 
+$(RUNTIME)/lib/libkontain.a: $(wildcard runtime/libkontain/*) $(RUNTIME)/runtime/libc.a | $(RUNTIME_TOOLS)
+	@mkdir -p $(RUNTIME)/lib/python
+	@cp runtime/libkontain/kontain.h $(RUNTIME)/include/
+	@cp runtime/libkontain/kontain.py $(RUNTIME)/lib/python/
+	@$(RUNTIME)/bin/kontain-gcc -O2 -Wall -Wextra -fPIC -c runtime/libkontain/kontain.c -o $(RUNTIME_WORK)/kontain.o
+	@rm -f $@ && ar rcs $@ $(RUNTIME_WORK)/kontain.o
+	@$(RUNTIME)/bin/kontain-gcc -shared -Wl,-soname,libkontain.so $(RUNTIME_WORK)/kontain.o -o $(RUNTIME)/lib/libkontain.so
+
 # The C++ library of the machine's own g++, from the source of its package.
 $(GCC)/.unpacked:
 	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages gcc-$(GCC_VERSION)-source
 	@rm -rf $(GCC) && mkdir -p $(GCC)
 	@tar -xf /usr/src/gcc-$(GCC_VERSION)/gcc-*.tar.xz -C $(GCC) --strip-components=1 \
-		--exclude='*/gcc/*' --exclude='*/testsuite/*/*' --exclude='*/libgo/*' --exclude='*/libsanitizer/*' \
+		--exclude='*/gcc/*/*' --exclude='*/gcc/*.*' --exclude='*/testsuite/*/*' --exclude='*/libgo/*' --exclude='*/libsanitizer/*' \
 		--exclude='*/libphobos/*' --exclude='*/libgfortran/*' --exclude='*/libffi/*' --exclude='*/libada/*'
 	@touch $@
 

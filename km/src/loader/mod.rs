@@ -2,6 +2,7 @@
 
 pub mod elf;
 mod image;
+mod note;
 pub mod script;
 pub mod stack;
 pub mod vdso;
@@ -226,7 +227,10 @@ fn read_program(
     let (header, phdrs) = read_headers(&path, &file, head, Role::Program)?;
     // Linux opens the interpreter before it looks at the segments.
     let interpreter = find_interpreter(&path, &file, &header, &phdrs)?;
-    Ok((plan_program(path, file, &header, &phdrs)?, interpreter))
+    Ok((
+        plan_program(path, file, head, &header, &phdrs)?,
+        interpreter,
+    ))
 }
 
 fn read_headers(
@@ -251,13 +255,23 @@ fn read_headers(
 fn plan_program(
     path: PathBuf,
     file: File,
+    head: &[u8],
     header: &ElfHeader,
     phdrs: &[u8],
 ) -> Result<Program, LoadError> {
-    let image = ElfImage::plan(header, phdrs).map_err(|source| LoadError::Elf {
+    let flawed = |source| LoadError::Elf {
         path: path.clone(),
         source,
-    })?;
+    };
+    let image = ElfImage::plan(header, phdrs).map_err(flawed)?;
+    // They stand at the beginning; what lies elsewhere is of no linker's making.
+    for range in &image.notes {
+        let start = usize::try_from(range.offset).unwrap_or(usize::MAX);
+        let notes = head.get(start..).unwrap_or_default();
+        let len = usize::try_from(range.len).unwrap_or(usize::MAX);
+        let notes = notes.get(..len).unwrap_or(notes);
+        image.check_runtime(notes).map_err(flawed)?;
+    }
     let status = proc::file_status(file.as_fd()).map_err(|errno| LoadError::Open {
         path: path.clone(),
         errno,
@@ -299,7 +313,7 @@ fn find_interpreter(
     let opened = open_executable(&path).and_then(|file| {
         let head = read_head(&file, &path)?;
         let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
-        plan_program(path.clone(), file, &header, &phdrs)
+        plan_program(path.clone(), file, &head, &header, &phdrs)
     });
     opened.map(Some).map_err(|source| LoadError::Interpreter {
         path: program.to_owned(),
