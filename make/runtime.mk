@@ -33,7 +33,9 @@ $(MUSL)/.patched: $(MUSL_PATCHES) $(MUSL_OVERLAY)
 # The C library, and the kernel's headers beside its own.
 $(RUNTIME)/runtime/libc.a: $(MUSL)/.patched
 	@echo "  MUSL   $(RUNTIME)/runtime"
-	@rm -rf $(RUNTIME)/runtime $(RUNTIME)/include $(RUNTIME_LOG)
+	@mkdir -p $(RUNTIME)/include/c++ $(RUNTIME)/lib
+	@rm -rf $(RUNTIME)/runtime $(RUNTIME_LOG)
+	@find $(RUNTIME)/include -mindepth 1 -maxdepth 1 ! -name 'c++' -exec rm -rf {} +
 	@cd $(MUSL) && $(abspath payloads/quietly) $(RUNTIME_LOG) env CFLAGS="-O2 -g0" ./configure \
 		--prefix=$(RUNTIME) --libdir=$(RUNTIME)/runtime --includedir=$(RUNTIME)/include \
 		--syslibdir=$(RUNTIME)/runtime --disable-wrapper
@@ -42,7 +44,6 @@ $(RUNTIME)/runtime/libc.a: $(MUSL)/.patched
 	@ln -sf libc.a $(RUNTIME)/runtime/libruntime.a
 	@for dir in linux asm-generic mtd; do cp -r /usr/include/$$dir $(RUNTIME)/include/; done
 	@cp -r /usr/include/$$(gcc -print-multiarch)/asm $(RUNTIME)/include/asm
-	@mkdir -p $(RUNTIME)/include/c++ $(RUNTIME)/lib
 	@touch $@
 
 $(RUNTIME)/bin/kontain-%: runtime/tools/kontain-gcc runtime/tools/kontain-ar runtime/tools/kontain.specs
@@ -68,9 +69,10 @@ $(GCC)/.unpacked:
 	@tar -xf /usr/src/gcc-$(GCC_VERSION)/gcc-*.tar.xz -C $(GCC) --strip-components=1 \
 		--exclude='*/gcc/*/*' --exclude='*/gcc/*.*' --exclude='*/testsuite/*/*' --exclude='*/libgo/*' --exclude='*/libsanitizer/*' \
 		--exclude='*/libphobos/*' --exclude='*/libgfortran/*' --exclude='*/libffi/*' --exclude='*/libada/*'
+	@ln -sf gthr-posix.h $(GCC)/libgcc/gthr-default.h # what configuring all of gcc would do
 	@touch $@
 
-$(RUNTIME)/lib/libstdc++.a: $(GCC)/.unpacked $(RUNTIME)/runtime/libc.a | $(RUNTIME_TOOLS)
+$(RUNTIME)/lib/libstdc++.a: $(GCC)/.unpacked | $(RUNTIME)/runtime/libc.a $(RUNTIME_TOOLS)
 	@echo "  C++    $(RUNTIME)/lib/libstdc++.a"
 	@rm -rf $(LIBSTDCXX) && mkdir -p $(LIBSTDCXX)
 	@cd $(LIBSTDCXX) && $(abspath payloads/quietly) $(RUNTIME_LOG) $(GCC)/libstdc++-v3/configure \
@@ -80,5 +82,5 @@ $(RUNTIME)/lib/libstdc++.a: $(GCC)/.unpacked $(RUNTIME)/runtime/libc.a | $(RUNTI
 		AR=ar RANLIB=ranlib NM=nm
 	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) -j$(shell nproc) all
 	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) install
-	@rm -f $(RUNTIME)/lib/*.la
+	@rm -rf $(RUNTIME)/lib/*.la $(RUNTIME)/share
 	@touch $@

@@ -121,7 +121,14 @@ pub fn load(
     space.start_brk(brk + random.pages(BRK_RANDOM));
 
     let vdso = Vdso::of_host().and_then(|vdso| vdso.map(space).ok());
-    let auxv = auxv(&program.image, bias, interpreter_base, vdso, layout.gate, features);
+    let auxv = auxv(
+        &program.image,
+        bias,
+        interpreter_base,
+        vdso,
+        layout.gate,
+        features,
+    );
     let content = StackContent {
         argv: &target.argv,
         envp: &layout.env,

@@ -44,7 +44,7 @@ pub enum LoadError {
     Script { path: PathBuf, source: ScriptError },
     #[error("{}: too many levels of #! interpreters", path.display())]
     Loop { path: PathBuf },
-    #[error("{}: its interpreter {} cannot be used: {source}", path.display(), interpreter.display())]
+    #[error("{}: its interpreter {} cannot be used: {source}{}", path.display(), interpreter.display(), remedy(interpreter, source))]
     Interpreter {
         path: PathBuf,
         interpreter: PathBuf,
@@ -81,6 +81,15 @@ impl LoadError {
             LoadError::Interpreter { source, .. } => source.errno(),
             LoadError::Stack(source) => Errno::from_raw(source.errno()),
         }
+    }
+}
+
+/// What to do where the dynamic linker of km's own C library is missing.
+fn remedy(interpreter: &Path, source: &LoadError) -> &'static str {
+    let missing = matches!(source.errno(), Errno::ENOENT | Errno::ENOTDIR);
+    match missing && interpreter.ends_with("runtime/libc.so") {
+        true => " (km's runtime is not installed there: make install)",
+        false => "",
     }
 }
 

@@ -3,10 +3,10 @@
 use km_abi::hypercalls;
 use zerocopy::{Immutable, IntoBytes};
 
+use super::Outcome;
 use super::args::{Ret, address, size};
 use super::call::Call;
 use super::row::Row;
-use super::Outcome;
 use crate::errno::Errno;
 
 /// The row of call `number`.
