@@ -5,6 +5,8 @@
 include make/locations.mk
 include make/build.mk
 include make/setup.mk
+include make/runtime.mk
+include make/install.mk
 include make/guests.mk
 include make/payloads.mk
 include make/svm.mk

@@ -4,6 +4,8 @@ BUILD ?= build
 GUESTS_SRC := tests/guests
 GUESTS_OUT := $(BUILD)/guests
 GUEST_LINKS := static-musl static-pie-musl dynamic-musl static-glibc dynamic-glibc
+# With km's own C library, once `make runtime` has built it.
+GUEST_LINKS += $(if $(wildcard $(RUNTIME)/lib/libstdc++.a),static-kontain dynamic-kontain)
 
 # A program is built for the link types its `// km-test: links=` line names, and without one for all.
 guest_list = $(if $(1),$(shell awk -v all="$(GUEST_LINKS)" ' \
@@ -26,6 +28,9 @@ GUEST_CC_static-pie-musl := gcc -specs $(GUESTS_SRC)/static-pie-musl.specs -fPIE
 GUEST_CC_dynamic-musl := musl-gcc $(GUEST_MUSL_FLAGS)
 GUEST_CC_static-glibc := gcc -static -fno-pie -no-pie
 GUEST_CC_dynamic-glibc := gcc
+# km's own C library, found where it was built.
+GUEST_CC_static-kontain = $(RUNTIME)/bin/kontain-gcc
+GUEST_CC_dynamic-kontain = $(RUNTIME)/bin/kontain-gcc -dynamic --prefix=$(RUNTIME)
 
 # zig brings clang, libc++ and its own musl, built at the first use (a minute or two); its -static with -pie is a true
 # static PIE. Position-independent code in all three lets them share one build of the libraries.
@@ -34,11 +39,18 @@ ZIG_DIR := $(BUILD)/zig
 ZIG := $(ZIG_DIR)/ziglang/zig
 GUEST_ZIG := ZIG_GLOBAL_CACHE_DIR=$(abspath $(BUILD))/zig-cache ZIG_LOCAL_CACHE_DIR=$(abspath $(BUILD))/zig-cache \
 	$(ZIG) c++ -target x86_64-linux-musl -s
+# What they are built with.
+GUEST_NEEDS_static-kontain = $(RUNTIME)/runtime/libc.a $(RUNTIME_TOOLS)
+GUEST_NEEDS_dynamic-kontain = $(GUEST_NEEDS_static-kontain)
+GUEST_CXX_NEEDS_static-kontain = $(GUEST_NEEDS_static-kontain) $(RUNTIME)/lib/libstdc++.a
+GUEST_CXX_NEEDS_dynamic-kontain = $(GUEST_CXX_NEEDS_static-kontain)
 GUEST_CXX_static-musl := $(GUEST_ZIG) -static -fPIC -no-pie
 GUEST_CXX_static-pie-musl := $(GUEST_ZIG) -static -fPIE -pie
 GUEST_CXX_dynamic-musl := $(GUEST_ZIG) -dynamic
 GUEST_CXX_static-glibc := g++ -static -fno-pie -no-pie
 GUEST_CXX_dynamic-glibc := g++
+GUEST_CXX_static-kontain = $(RUNTIME)/bin/kontain-g++
+GUEST_CXX_dynamic-kontain = $(RUNTIME)/bin/kontain-g++ -dynamic --prefix=$(RUNTIME)
 
 # What single programs need at their link.
 GUEST_LDFLAGS_dlopen := -ldl
@@ -61,6 +73,8 @@ GUEST_VERIFY_static-musl = $(call guest_is_type,EXEC) && $(guest_no_interp)
 GUEST_VERIFY_static-pie-musl = $(call guest_is_type,DYN) && $(guest_no_interp)
 GUEST_VERIFY_dynamic-musl = $(call guest_interp,/lib/ld-musl-x86_64.so.1)
 GUEST_VERIFY_static-glibc = $(call guest_is_type,EXEC) && $(guest_no_interp)
+GUEST_VERIFY_static-kontain = $(call guest_is_type,EXEC) && $(guest_no_interp)
+GUEST_VERIFY_dynamic-kontain = $(call guest_interp,$(RUNTIME)/runtime/libc.so)
 GUEST_VERIFY_dynamic-glibc = $(call guest_interp,/lib64/ld-linux-x86-64.so.2)
 
 .PHONY: guests guests-c guests-cpp
@@ -70,7 +84,7 @@ guests-cpp: $(addprefix $(GUESTS_OUT)/,$(GUESTS_CPP))
 
 define guest_rules
 $(GUESTS_OUT)/$(1)/%: $(GUESTS_SRC)/%.c $(GUEST_HEADERS) $(GUESTS_SRC)/static-pie-musl.specs \
-		| $(GUESTS_OUT)/$(1) $(GUEST_KERNEL_HEADERS)/.made
+		$(GUEST_NEEDS_$(1)) | $(GUESTS_OUT)/$(1) $(GUEST_KERNEL_HEADERS)/.made
 	@echo "  GUEST  $(1)/$$*"
 	@$$(GUEST_CC_$(1)) $$(GUEST_FLAGS) $$(GUEST_CFLAGS_$$*) -o $$@ $$< $$(GUEST_SOURCES_$$*) $$(GUEST_LDFLAGS_$$*) -lm
 	@$$(GUEST_VERIFY_$(1))
@@ -81,12 +95,13 @@ endef
 $(foreach link,$(GUEST_LINKS),$(eval $(call guest_rules,$(link))))
 
 define guest_cpp_rule
-$(GUESTS_OUT)/$(1)/%: $(GUESTS_SRC)/%.cpp $(GUEST_HEADERS) | $(GUESTS_OUT)/$(1) $(2)
+$(GUESTS_OUT)/$(1)/%: $(GUESTS_SRC)/%.cpp $(GUEST_HEADERS) $(GUEST_CXX_NEEDS_$(1)) | $(GUESTS_OUT)/$(1) $(2)
 	@echo "  GUEST  $(1)/$$*"
 	@$(if $(2),test -x $(ZIG) || { echo "  no zig: without $$@"; exit 0; };) \
 		$$(GUEST_CXX_$(1)) $$(GUEST_FLAGS) -o $$@ $$< && $$(GUEST_VERIFY_$(1))
 endef
 $(foreach link,static-glibc dynamic-glibc,$(eval $(call guest_cpp_rule,$(link),)))
+$(foreach link,static-kontain dynamic-kontain,$(eval $(call guest_cpp_rule,$(link),)))
 $(foreach link,static-musl static-pie-musl dynamic-musl,$(eval $(call guest_cpp_rule,$(link),$(ZIG_DIR)/.tried)))
 
 # The stamp says "tried": without network the musl C++ programs are left out, and the rest goes on.

@@ -94,6 +94,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         env,
         randomise: !options.fixed_addresses && proc::randomises_addresses(),
         stack_limit: limits.all().stack.soft,
+        gate: machine.gate(),
     };
     let entry = loader::load(&target, &layout, &mut machine.space(), vm.features())?;
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::syscall::own::Totals;
 use crate::syscall::table;
 
 /// Numbers of system calls counted one by one; further ones together.
@@ -81,6 +82,24 @@ impl Stats {
         let _ = counter
             .shortest
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, shorter);
+    }
+
+    /// All counters in sum.
+    pub fn totals(&self) -> Totals {
+        let sum = |of: fn(&Counter) -> &AtomicU64| {
+            let counts = self.calls.iter().map(of);
+            counts.map(|count| count.load(Ordering::Relaxed)).sum()
+        };
+        let mut exits = [0; KINDS.len()];
+        for (exit, counter) in exits.iter_mut().zip(&self.exits) {
+            *exit = counter.load(Ordering::Relaxed);
+        }
+        Totals {
+            exits,
+            calls: sum(|counter| &counter.count),
+            errors: sum(|counter| &counter.errors),
+            nanoseconds: sum(|counter| &counter.total),
+        }
     }
 
     /// The report: exits by kind, calls by number, most time first. Times in

@@ -23,6 +23,10 @@ global_asm!(
     ".org shim_start + {syscall_entry}",
     "out {syscall_port}, al",
     "sysretq",
+    // The monitor continues at rcx itself.
+    ".org shim_start + {gate}",
+    "out {gate_port}, al",
+    "jmp rcx",
     ".org shim_start + {enter_user}",
     "iretq",
     // The port tells the vector, the frame lies on the stack, the monitor
@@ -37,6 +41,8 @@ global_asm!(
     ".org shim_start + {size}",
     syscall_entry = const layout::SYSCALL_ENTRY,
     syscall_port = const ports::SYSCALL,
+    gate = const layout::GATE,
+    gate_port = const ports::GATE,
     enter_user = const layout::ENTER_USER,
     exception_entry = const layout::EXCEPTION_ENTRY,
     exception_stride = const layout::EXCEPTION_STRIDE,

@@ -11,12 +11,14 @@ use crate::job::{End, Job, signal_number};
 use crate::locations::Locations;
 use crate::machine::is_need;
 
-const LINKS: [&str; 5] = [
+const LINKS: [&str; 7] = [
     "static-musl",
     "static-pie-musl",
     "dynamic-musl",
     "static-glibc",
     "dynamic-glibc",
+    "static-kontain",
+    "dynamic-kontain",
 ];
 
 /// Names the runs of one program.
@@ -115,7 +117,9 @@ impl Run {
                 Absence::Fails
             },
         };
-        self.links.iter().map(case).collect()
+        // Those with km's own C library are there once `make runtime` was.
+        let is_wanted = |link: &&String| !link.ends_with("kontain") || builds.join(link).exists();
+        self.links.iter().filter(is_wanted).map(case).collect()
     }
 
     /// Takes over one setting. The first of a key replaces what came from

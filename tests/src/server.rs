@@ -1,10 +1,12 @@
 //! Servers: a script of `tests/servers` each, which starts them, is their
-//! client, and stops them. The script itself always runs natively, in
-//! namespaces of its own; under km it is told to start its servers by that.
+//! client, and stops them; and compilers, a script of `tests/toolchain` each,
+//! which builds programs and runs them. The script itself always runs natively,
+//! in namespaces of its own; under km it is told to start its servers, or
+//! programs, by that.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::case::{Absence, Case, Host};
@@ -17,25 +19,41 @@ const SHARED: &str = "lib.sh";
 const SETTING: &str = "# km-test:";
 /// Tells a script what starts a server.
 const STARTER: &str = "RUN";
+/// Tells it where km's C library and compilers are.
+const RUNTIME: &str = "KONTAIN";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The cases of all scripts, by name.
 pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
-    let mut scripts: Vec<_> = fs::read_dir(locations.root.join("tests/servers"))?
+    let runtime = locations.build.join("kontain");
+    let mut cases = Vec::new();
+    for (kind, folder) in [("server", "servers"), ("toolchain", "toolchain")] {
+        for path in scripts(&locations.root.join("tests").join(folder))? {
+            let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
+            let mut case = parse(kind, &path, &fs::read_to_string(&path)?).map_err(error)?;
+            let runtime = runtime.to_string_lossy().into_owned();
+            if kind == "toolchain" {
+                case.job.needs.push(format!("{runtime}/bin/kontain-gcc"));
+            }
+            case.job.env.push((RUNTIME.into(), runtime));
+            cases.push(case);
+        }
+    }
+    Ok(cases)
+}
+
+fn scripts(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut scripts: Vec<_> = fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<_>>()?;
     scripts.retain(|path| {
         path.extension().is_some_and(|extension| extension == "sh") && !path.ends_with(SHARED)
     });
     scripts.sort();
-    let case = |path: &std::path::PathBuf| {
-        let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
-        parse(path, &fs::read_to_string(path)?).map_err(error)
-    };
-    scripts.iter().map(case).collect()
+    Ok(scripts)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Case, String> {
+fn parse(kind: &str, path: &Path, text: &str) -> Result<Case, String> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let [program, options @ ..] = NAMESPACES;
     let script = path.to_string_lossy().into_owned();
@@ -57,7 +75,7 @@ fn parse(path: &Path, text: &str) -> Result<Case, String> {
         return Err(format!("{need:?} is not known here"));
     }
     Ok(Case {
-        name: format!("server::{name}"),
+        name: format!("{kind}::{name}"),
         job,
         end: End::Exit(0),
         stdout: None,
@@ -73,12 +91,12 @@ mod tests {
     #[test]
     fn a_script_says_what_it_needs() {
         let text = "# About it.\n# km-test: needs=root,/usr/sbin/nginx\n. lib.sh\n";
-        let case = parse(Path::new("/t/nginx.sh"), text).expect("clear");
+        let case = parse("server", Path::new("/t/nginx.sh"), text).expect("clear");
         assert_eq!(case.name, "server::nginx");
         assert_eq!(case.job.needs, ["root", "/usr/sbin/nginx"]);
         assert_eq!(case.job.args.last().expect("the script"), "/t/nginx.sh");
         for line in ["needs=luck", "colour=red"] {
-            assert!(parse(Path::new("x.sh"), &format!("# km-test: {line}\n")).is_err());
+            assert!(parse("server", Path::new("x.sh"), &format!("# km-test: {line}\n")).is_err());
         }
     }
 }

@@ -21,8 +21,12 @@ use goblin::elf::header::{
 };
 use goblin::elf64::header::{Header as RawHeader, SIZEOF_EHDR};
 use goblin::elf64::program_header::{
-    PF_R, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD, ProgramHeader, SIZEOF_PHDR,
+    PF_R, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_NOTE, ProgramHeader, SIZEOF_PHDR,
 };
+
+use km_abi::hypercalls::ABI;
+
+use crate::loader::note::runtime_abi;
 
 mod error;
 
@@ -250,6 +254,8 @@ pub struct ElfImage {
     /// Where the path of the interpreter lies in the file, with its NUL:
     /// 2 to 4096 bytes inside the file. See [`ElfImage::interp_path`].
     pub interp: Option<FileRange>,
+    /// Where notes lie in the file: inside of it.
+    pub notes: Vec<FileRange>,
     /// Whether the stack is to be executable: the last `PT_GNU_STACK` has
     /// `PF_X`. Without a `PT_GNU_STACK` a 64-bit program's stack is not
     /// executable, and reading never implies executing (table at
@@ -283,6 +289,19 @@ impl ElfImage {
         program_headers(header, phdrs)
             .and_then(|phdrs| interp(header, &phdrs))
             .map_err(|flaw| ElfError::new(header.role, flaw))
+    }
+
+    /// Checks the version in `notes`, the content of one of
+    /// [`ElfImage::notes`], against the monitor's.
+    ///
+    /// # Errors
+    ///
+    /// ENOEXEC for a program, ELIBBAD for an interpreter of another version.
+    pub fn check_runtime(&self, notes: &[u8]) -> Result<(), ElfError> {
+        match runtime_abi(notes) {
+            None | Some(ABI) => Ok(()),
+            Some(other) => Err(ElfError::new(self.role, Flaw::RuntimeAbi(other))),
+        }
     }
 
     /// The entry point under a bias (0 for [`Kind::Exec`]).
@@ -338,6 +357,20 @@ fn interp(header: &ElfHeader, phdrs: &[ProgramHeader]) -> Result<Option<FileRang
         .transpose()
 }
 
+/// Linux looks at notes of its own only: those that are damaged do not matter.
+fn notes(header: &ElfHeader, phdrs: &[ProgramHeader]) -> Vec<FileRange> {
+    let notes = phdrs.iter().filter(|phdr| phdr.p_type == PT_NOTE);
+    let ranges = notes.map(|phdr| FileRange {
+        offset: phdr.p_offset,
+        len: phdr.p_filesz,
+    });
+    let inside = |range: &FileRange| {
+        let end = range.offset.checked_add(range.len);
+        end.is_some_and(|end| end <= header.file_len)
+    };
+    ranges.filter(inside).collect()
+}
+
 fn plan(header: &ElfHeader, bytes: &[u8]) -> Result<ElfImage, Flaw> {
     let phnum = header.raw.e_phnum;
     let phdrs = program_headers(header, bytes)?;
@@ -351,6 +384,7 @@ fn plan(header: &ElfHeader, bytes: &[u8]) -> Result<ElfImage, Flaw> {
         span: 0..0,
         segments: Vec::new(),
         interp: interp(header, &phdrs)?,
+        notes: notes(header, &phdrs),
         exec_stack: false,
         bss_end: 0,
     };

@@ -18,6 +18,10 @@ use crate::mem::space::AddressSpace;
 use crate::sys::proc;
 use crate::vm::cpuid::Features;
 
+/// Where system calls are made: on other processors Linux tells it, and C
+/// libraries note it for all of them.
+const AT_SYSINFO: u64 = 32;
+
 /// What is chosen beside the program itself.
 #[derive(Debug)]
 pub struct Layout<'a> {
@@ -28,6 +32,8 @@ pub struct Layout<'a> {
     pub randomise: bool,
     /// The soft limit on the stack, in bytes.
     pub stack_limit: u64,
+    /// The address of the gate.
+    pub gate: u64,
 }
 
 /// Where the payload starts, and what `/proc` tells about it.
@@ -117,7 +123,14 @@ pub fn load(
     space.start_brk(brk + random.pages(BRK_RANDOM));
 
     let vdso = Vdso::of_host(layout.proc_root).and_then(|vdso| vdso.map(space).ok());
-    let auxv = auxv(&program.image, bias, interpreter_base, vdso, features);
+    let auxv = auxv(
+        &program.image,
+        bias,
+        interpreter_base,
+        vdso,
+        layout.gate,
+        features,
+    );
     let content = StackContent {
         argv: &target.argv,
         envp: &layout.env,
@@ -230,6 +243,7 @@ fn auxv(
     bias: u64,
     interpreter: u64,
     vdso: Option<u64>,
+    gate: u64,
     features: &Features,
 ) -> Vec<(u64, AuxValue)> {
     let word = |kind: u64, value: u64| (kind, AuxValue::Word(value));
@@ -242,6 +256,7 @@ fn auxv(
     let mut auxv = Vec::new();
     auxv.extend(vdso.map(|at| word(libc::AT_SYSINFO_EHDR, at)));
     auxv.extend([
+        word(AT_SYSINFO, gate),
         inherited(libc::AT_MINSIGSTKSZ),
         // Not the C library's value, which means other things by it.
         word(libc::AT_HWCAP, u64::from(features.hwcap())),

@@ -2,6 +2,7 @@
 
 pub mod elf;
 mod image;
+mod note;
 pub mod script;
 pub mod stack;
 pub mod vdso;
@@ -43,7 +44,7 @@ pub enum LoadError {
     Script { path: PathBuf, source: ScriptError },
     #[error("{}: too many levels of #! interpreters", path.display())]
     Loop { path: PathBuf },
-    #[error("{}: its interpreter {} cannot be used: {source}", path.display(), interpreter.display())]
+    #[error("{}: its interpreter {} cannot be used: {source}{}", path.display(), interpreter.display(), remedy(interpreter, source))]
     Interpreter {
         path: PathBuf,
         interpreter: PathBuf,
@@ -80,6 +81,15 @@ impl LoadError {
             LoadError::Interpreter { source, .. } => source.errno(),
             LoadError::Stack(source) => Errno::from_raw(source.errno()),
         }
+    }
+}
+
+/// What to do where the dynamic linker of km's own C library is missing.
+fn remedy(interpreter: &Path, source: &LoadError) -> &'static str {
+    let missing = matches!(source.errno(), Errno::ENOENT | Errno::ENOTDIR);
+    match missing && interpreter.ends_with("runtime/libc.so") {
+        true => " (km's runtime is not installed there: make install)",
+        false => "",
     }
 }
 
@@ -217,20 +227,33 @@ impl Finder<'_> {
         let (header, phdrs) = read_headers(&path, &file, head, Role::Program)?;
         // Linux opens the interpreter before it looks at the segments.
         let interpreter = self.find_interpreter(&path, &file, &header, &phdrs)?;
-        Ok((self.plan_program(path, file, &header, &phdrs)?, interpreter))
+        Ok((
+            self.plan_program(path, file, head, &header, &phdrs)?,
+            interpreter,
+        ))
     }
 
     fn plan_program(
         &self,
         path: PathBuf,
         file: File,
+        head: &[u8],
         header: &ElfHeader,
         phdrs: &[u8],
     ) -> Result<Program, LoadError> {
-        let image = ElfImage::plan(header, phdrs).map_err(|source| LoadError::Elf {
+        let flawed = |source| LoadError::Elf {
             path: path.clone(),
             source,
-        })?;
+        };
+        let image = ElfImage::plan(header, phdrs).map_err(flawed)?;
+        // They stand at the beginning; what lies elsewhere is of no linker's making.
+        for range in &image.notes {
+            let start = usize::try_from(range.offset).unwrap_or(usize::MAX);
+            let notes = head.get(start..).unwrap_or_default();
+            let len = usize::try_from(range.len).unwrap_or(usize::MAX);
+            let notes = notes.get(..len).unwrap_or(notes);
+            image.check_runtime(notes).map_err(flawed)?;
+        }
         let status = proc::file_status(file.as_fd()).map_err(|errno| LoadError::Open {
             path: path.clone(),
             errno,
@@ -273,7 +296,7 @@ impl Finder<'_> {
         let opened = self.open_executable(&path, None).and_then(|file| {
             let head = read_head(&file, &path)?;
             let (header, phdrs) = read_headers(&path, &file, &head, Role::Interpreter)?;
-            self.plan_program(path.clone(), file, &header, &phdrs)
+            self.plan_program(path.clone(), file, &head, &header, &phdrs)
         });
         opened.map(Some).map_err(|source| LoadError::Interpreter {
             path: program.to_owned(),

@@ -145,6 +145,12 @@ impl Shim {
         self.code + image::SYSCALL_ENTRY
     }
 
+    /// The gate ([`image::GATE`]): the same in every machine, as a forked
+    /// child has noted its parent's.
+    pub fn gate(&self) -> u64 {
+        self.code + image::GATE
+    }
+
     /// The `iretq` that enters ring 3.
     pub fn enter_user(&self) -> u64 {
         self.code + image::ENTER_USER

@@ -24,6 +24,8 @@ pub const FAULT_STACK_TOP: u64 = 2048;
 /// Top of the stack for other exceptions.
 pub const STACK_TOP: u64 = PAGE;
 
+// In one byte of the bitmap.
+const _: () = assert!(ports::SYSCALL % 8 < 7 && ports::GATE == ports::SYSCALL + 1);
 const _: () = assert!(LIMIT < GDT as u32);
 
 /// Writes the segment at guest-physical `at`, which ring 0 sees at `address`.
@@ -42,5 +44,5 @@ pub fn write(area: &SystemArea, at: u64, address: u64) -> Result<(), Errno> {
     }
     // Ring 3 may ask for a system call, and nothing else.
     let (byte, bit) = (u64::from(ports::SYSCALL / 8), ports::SYSCALL % 8);
-    area.write(at + BITMAP + byte, &!(1u8 << bit))
+    area.write(at + BITMAP + byte, &!(0b11u8 << bit))
 }

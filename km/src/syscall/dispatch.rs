@@ -17,7 +17,7 @@ use crate::syscall::call::Call;
 use crate::syscall::file::relocate;
 use crate::syscall::row::{Action, Row};
 use crate::syscall::trace::Trace;
-use crate::syscall::{Control, Outcome, memory_file, mman, seccomp, table};
+use crate::syscall::{Control, Outcome, memory_file, mman, own, seccomp, table};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::task::user_dispatch::Choice;
@@ -221,7 +221,7 @@ impl Dispatch for Payload {
         let full_number = regs.rax;
         let number = full_number & 0xffff_ffff;
         let args = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9];
-        let row = table::row(number);
+        let row = table::row(number).or_else(|| own::row(number));
 
         let trace = self
             .process

@@ -22,6 +22,7 @@ pub mod mman;
 pub mod mount;
 pub mod namespace;
 pub mod open;
+pub mod own;
 pub mod paths;
 pub mod pipe;
 pub mod poll;

@@ -190,6 +190,11 @@ impl Machine {
         self.processors.lock()
     }
 
+    /// Where the gate is.
+    pub fn gate(&self) -> u64 {
+        self.processors().shim.gate()
+    }
+
     /// A processor for one more thread.
     ///
     /// # Errors

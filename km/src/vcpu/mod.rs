@@ -46,9 +46,9 @@ fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> VcpuError {
 enum At {
     /// In ring 3, at the registers as they are.
     User,
-    /// At the `out` of a system call, in ring 3: hosts without hardware
-    /// virtualisation run the entry there, where it cannot return by
-    /// `sysretq`.
+    /// At the `out` of a system call, in ring 3: that of the gate, or of the
+    /// entry, which hosts without hardware virtualisation run there, where it
+    /// cannot return by `sysretq`.
     SyscallRing3,
     /// At the `out` of the system call entry, in ring 0. KVM holds these
     /// registers; the entry returns by itself when only `rax` changes.
@@ -461,6 +461,14 @@ impl Vcpu {
                     rip: regs.rcx,
                     rflags: regs.r11,
                     ..regs
+                };
+                Ok(Exit::Syscall)
+            }
+            Stop::Out(ports::GATE) => {
+                self.at = At::SyscallRing3;
+                self.registers = Registers {
+                    rip: sync.regs.rcx,
+                    ..sync.regs
                 };
                 Ok(Exit::Syscall)
             }

@@ -1,7 +1,8 @@
 //! The contract between the monitor and the code inside its virtual machines:
-//! ports, selectors, and the layout of the shim.
+//! hypercalls, ports, selectors, and the layout of the shim.
 #![no_std]
 
+pub mod hypercalls;
 pub mod ports;
 pub mod selectors;
 pub mod shim;

@@ -4,6 +4,7 @@ use goblin::elf::header::{et_to_str, machine_to_str};
 use thiserror::Error;
 
 use super::{PHDR_SIZE, Role};
+use km_abi::hypercalls::ABI;
 
 /// What is wrong with an ELF file.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,6 +37,10 @@ pub enum Flaw {
     InterpNotTerminated,
     #[error("damaged ELF file: empty interpreter path")]
     InterpEmpty,
+    #[error(
+        "built for version {0} of km's C library, and this km has version {ABI}: link it again"
+    )]
+    RuntimeAbi(u32),
     #[error("damaged ELF file: nothing to load")]
     NothingToLoad,
     #[error("damaged ELF file: program header {index}: more bytes in the file than in memory")]
@@ -89,7 +94,8 @@ impl ElfError {
                 | Flaw::Type(_)
                 | Flaw::PhdrSize(_)
                 | Flaw::PhdrCount(_)
-                | Flaw::PhdrTruncated { .. },
+                | Flaw::PhdrTruncated { .. }
+                | Flaw::RuntimeAbi(_),
                 role,
             ) => match role {
                 Role::Program => libc::ENOEXEC,
