@@ -2,8 +2,9 @@
 #
 # A recipe sets NAME (its folder), SOURCE (the Debian source package), BINARY
 # (the file it builds) and NEEDS (commands beyond the usual ones), includes this
-# file, and says how $(PAYLOAD) is made from $(RECIPE) and $(SOURCE_READY).
-# `make run ARGS="..."` and `make check` follow.
+# file, and says how $(PAYLOAD) is made from $(RECIPE) and $(SOURCE_READY) with
+# $(CC_KM). `make run ARGS="..."` and `make check` follow; `make suite`, the
+# program's own tests, where the recipe has that target.
 
 PAYLOADS := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 TOP      := $(patsubst %/,%,$(dir $(PAYLOADS)))
@@ -17,7 +18,16 @@ KM_FLAGS ?=
 JOBS     ?= $(shell nproc)
 ARGS     ?=
 
-OUT     := $(BUILD)/payloads/$(NAME)
+# The C library: `musl` (the distribution's) or `kontain` (km's own). Each has
+# its own folder for all that is made.
+RUNTIME ?= musl
+
+OUTPUTS_musl    := $(BUILD)/payloads
+OUTPUTS_kontain := $(BUILD)/payloads-kontain
+OUTPUTS := $(OUTPUTS_$(RUNTIME))
+$(if $(OUTPUTS),,$(error RUNTIME is musl or kontain, not "$(RUNTIME)"))
+
+OUT     := $(OUTPUTS)/$(NAME)
 SRC     := $(OUT)/src
 LOG     := $(OUT)/build.log
 PAYLOAD := $(OUT)/$(BINARY)
@@ -25,27 +35,43 @@ PAYLOAD := $(OUT)/$(BINARY)
 # musl comes without the kernel's headers. Only these folders are lent to it:
 # the rest of /usr/include belongs to glibc.
 KERNEL_HEADERS := $(BUILD)/kernel-headers
-MUSL_CC := musl-gcc -idirafter $(KERNEL_HEADERS)
+CC_musl    := musl-gcc -idirafter $(KERNEL_HEADERS)
+CC_kontain := $(BUILD)/kontain/bin/kontain-gcc
+CC_KM      ?= $(CC_$(RUNTIME))
+
+# C++ on musl is clang with its own library, by zig; see make/guests.mk.
+ZIG         := $(BUILD)/zig/ziglang/zig
+CXX_musl    := env ZIG_GLOBAL_CACHE_DIR=$(BUILD)/zig-cache ZIG_LOCAL_CACHE_DIR=$(BUILD)/zig-cache \
+	$(ZIG) c++ -target x86_64-linux-musl
+CXX_kontain := $(BUILD)/kontain/bin/kontain-g++
+CXX_KM      ?= $(CXX_$(RUNTIME))
+
+# What is said of a program that is linked with shared libraries, and where its
+# dynamic linker is.
+DYNAMIC_musl    :=
+DYNAMIC_kontain := -dynamic --prefix=$(BUILD)/kontain
+DYNAMIC         := $(DYNAMIC_$(RUNTIME))
 
 # Runs a command that speaks only when it fails.
 QUIETLY := $(PAYLOADS)/quietly $(LOG)
 
 # An upstream makefile must not see the variables and flags of this one.
-UPSTREAM_MAKE = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u KM -u JOBS -u ARGS \
-	LC_ALL=C SOURCE_DATE_EPOCH=$$(dpkg-parsechangelog -l$(SRC)/debian/changelog -STimestamp) \
+UPSTREAM_ENV = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u KM -u KM_FLAGS -u JOBS -u ARGS -u RUNTIME \
+	LC_ALL=C GIT_DIR=/nonexistent
+UPSTREAM_MAKE = $(UPSTREAM_ENV) SOURCE_DATE_EPOCH=$$(dpkg-parsechangelog -l$(SRC)/debian/changelog -STimestamp) \
 	$(MAKE) -C $(SRC)
 
 RECIPE       := Makefile $(PAYLOADS)/payload.mk
 SOURCE_READY := $(SRC)/debian/changelog
 
 .DELETE_ON_ERROR:
-.PHONY: all run native check clean
+.PHONY: all run native check suite clean
 
 all: $(PAYLOAD)
 	@:
 
 $(SOURCE_READY):
-	@for tool in gcc musl-gcc $(NEEDS); do \
+	@for tool in gcc $(firstword $(CC_KM)) $(NEEDS); do \
 		command -v $$tool >/dev/null || \
 		{ echo "$(NAME): $$tool not found: run 'make setup'" >&2; exit 1; }; done
 	@BUILD=$(BUILD) $(PAYLOADS)/fetch-source $(SOURCE) $(SRC)
@@ -62,8 +88,13 @@ run: $(PAYLOAD)
 native: $(PAYLOAD)
 	$(PAYLOAD) $(ARGS)
 
-check: $(PAYLOAD)
+check: all
 	@$(PAYLOADS)/check-payload $(HERE) $(PAYLOAD) $(OUT)/check $(KM) $(KM_FLAGS)
+
+# A recipe's target `suite` needs `all` and runs this, with words for suite.sh.
+# ONLY names some of the program's own tests, each as suite.sh calls it.
+ONLY  ?=
+SUITE = ONLY="$(ONLY)" $(PAYLOADS)/run-suite $(HERE) $(PAYLOAD) $(OUT)/suite "$(KM) $(KM_FLAGS)"
 
 clean:
 	rm -rf $(OUT)
