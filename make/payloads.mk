@@ -2,8 +2,11 @@
 
 PAYLOADS := $(patsubst payloads/%/Makefile,%,$(wildcard payloads/*/Makefile))
 
+# The C library they are built with: musl or kontain; see payloads/payload.mk.
+RUNTIME ?= musl
+
 payload_make = $(MAKE) --no-print-directory -C payloads/$(1) \
-	BUILD=$(abspath $(BUILD)) KM=$(abspath $(KM))
+	BUILD=$(abspath $(BUILD)) KM=$(abspath $(KM)) RUNTIME=$(RUNTIME)
 
 .PHONY: payloads check-payloads demo \
 	$(PAYLOADS:%=payload-%) $(PAYLOADS:%=check-payload-%)
@@ -12,6 +15,10 @@ payloads: $(PAYLOADS:%=payload-%) ## Build the payloads; one of them: payload-NA
 
 $(PAYLOADS:%=payload-%): payload-%:
 	+@$(call payload_make,$*)
+
+# What one takes from another is not to be built twice at a time.
+payload-python: payload-sqlite
+payload-numpy: payload-python
 
 check-payloads: $(PAYLOADS:%=check-payload-%) ## Run the payloads natively and under km; one: check-payload-NAME
 

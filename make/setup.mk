@@ -5,12 +5,12 @@
 # Building km and a C payload.
 SETUP_PACKAGES_DEMO := gcc libc6-dev make musl-tools linux-libc-dev dpkg-dev
 
-# All payloads (tcl puts sqlite's source together, busybox comes as bzip2), C++
-# guest programs, the emulated AMD host (zstd: Ubuntu's modules), the
-# distribution's own programs that are run under km, and the languages that
-# bring a runtime of their own.
+# All payloads (tcl puts sqlite's source together, perl that of OpenSSL, busybox
+# comes as bzip2; curl and ab ask the web servers), C++ guest programs, the
+# emulated AMD host (zstd: Ubuntu's modules), the distribution's own programs
+# that are run under km, and the languages that bring a runtime of their own.
 SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
-	bzip2 tcl \
+	bzip2 tcl curl apache2-utils \
 	g++ python3-pip \
 	qemu-system-x86 zstd \
 	coreutils grep gzip jq lua5.4 perl python3 xz-utils \
@@ -22,8 +22,7 @@ SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 # SETUP_PACKAGES_SERVERS= on make's command line none is installed.
 SETUP_PACKAGES_SERVERS := \
 	redis-server redis-tools nginx-light memcached postgresql haproxy \
-	openssh-server openssh-client sqlite3 libjetty9-java puma \
-	apache2-utils wrk curl iproute2
+	openssh-server openssh-client sqlite3 libjetty9-java puma wrk
 
 SETUP ?= install
 
