@@ -253,22 +253,20 @@ const NEEDED: Leaves = &[
 ];
 
 /// Leaves that only payloads look at: further instructions, topology, the
-/// processor's name, whether its clock is steady.
+/// processor's name, its second cache (which OpenBLAS asks for in this way of
+/// any maker), whether its clock is steady.
 const TOLD: Leaves = &[
     (7, &[1]),
     (0xb, &[0, 1]),
     (0x8000_0002, &[]),
     (0x8000_0003, &[]),
     (0x8000_0004, &[]),
+    (0x8000_0006, &[]),
     (0x8000_0007, &[]),
 ];
 /// Caches, which C libraries size their copies by, and the clock's frequency.
 const TOLD_BY_INTEL: Leaves = &[(2, &[]), (4, &[0, 1, 2, 3]), (0x15, &[])];
-const TOLD_BY_AMD: Leaves = &[
-    (0x8000_0005, &[]),
-    (0x8000_0006, &[]),
-    (0x8000_001d, &[0, 1, 2, 3]),
-];
+const TOLD_BY_AMD: Leaves = &[(0x8000_0005, &[]), (0x8000_001d, &[0, 1, 2, 3])];
 
 /// Adds the processor as the monitor sees it, less leaves that nobody will
 /// see: a CPUID instruction of the monitor may cost as much as 100 system
