@@ -5,7 +5,7 @@ GUESTS_SRC := tests/guests
 GUESTS_OUT := $(BUILD)/guests
 GUEST_LINKS := static-musl static-pie-musl dynamic-musl static-glibc dynamic-glibc
 # With km's own C library, once `make runtime` has built it.
-GUEST_LINKS += $(if $(wildcard $(RUNTIME)/lib/libstdc++.a),static-kontain dynamic-kontain)
+GUEST_LINKS += $(if $(wildcard $(KONTAIN)/lib/libstdc++.a),static-kontain dynamic-kontain)
 
 # A program is built for the link types its `// km-test: links=` line names, and without one for all.
 guest_list = $(if $(1),$(shell awk -v all="$(GUEST_LINKS)" ' \
@@ -29,8 +29,8 @@ GUEST_CC_dynamic-musl := musl-gcc $(GUEST_MUSL_FLAGS)
 GUEST_CC_static-glibc := gcc -static -fno-pie -no-pie
 GUEST_CC_dynamic-glibc := gcc
 # km's own C library, found where it was built.
-GUEST_CC_static-kontain = $(RUNTIME)/bin/kontain-gcc
-GUEST_CC_dynamic-kontain = $(RUNTIME)/bin/kontain-gcc -dynamic --prefix=$(RUNTIME)
+GUEST_CC_static-kontain = $(KONTAIN)/bin/kontain-gcc
+GUEST_CC_dynamic-kontain = $(KONTAIN)/bin/kontain-gcc -dynamic --prefix=$(KONTAIN)
 
 # zig brings clang, libc++ and its own musl, built at the first use (a minute or two); its -static with -pie is a true
 # static PIE. Position-independent code in all three lets them share one build of the libraries.
@@ -40,17 +40,17 @@ ZIG := $(ZIG_DIR)/ziglang/zig
 GUEST_ZIG := ZIG_GLOBAL_CACHE_DIR=$(abspath $(BUILD))/zig-cache ZIG_LOCAL_CACHE_DIR=$(abspath $(BUILD))/zig-cache \
 	$(ZIG) c++ -target x86_64-linux-musl -s
 # What they are built with.
-GUEST_NEEDS_static-kontain = $(RUNTIME)/runtime/libc.a $(RUNTIME_TOOLS)
+GUEST_NEEDS_static-kontain = $(KONTAIN)/runtime/libc.a $(RUNTIME_TOOLS)
 GUEST_NEEDS_dynamic-kontain = $(GUEST_NEEDS_static-kontain)
-GUEST_CXX_NEEDS_static-kontain = $(GUEST_NEEDS_static-kontain) $(RUNTIME)/lib/libstdc++.a
+GUEST_CXX_NEEDS_static-kontain = $(GUEST_NEEDS_static-kontain) $(KONTAIN)/lib/libstdc++.a
 GUEST_CXX_NEEDS_dynamic-kontain = $(GUEST_CXX_NEEDS_static-kontain)
 GUEST_CXX_static-musl := $(GUEST_ZIG) -static -fPIC -no-pie
 GUEST_CXX_static-pie-musl := $(GUEST_ZIG) -static -fPIE -pie
 GUEST_CXX_dynamic-musl := $(GUEST_ZIG) -dynamic
 GUEST_CXX_static-glibc := g++ -static -fno-pie -no-pie
 GUEST_CXX_dynamic-glibc := g++
-GUEST_CXX_static-kontain = $(RUNTIME)/bin/kontain-g++
-GUEST_CXX_dynamic-kontain = $(RUNTIME)/bin/kontain-g++ -dynamic --prefix=$(RUNTIME)
+GUEST_CXX_static-kontain = $(KONTAIN)/bin/kontain-g++
+GUEST_CXX_dynamic-kontain = $(KONTAIN)/bin/kontain-g++ -dynamic --prefix=$(KONTAIN)
 
 # What single programs need at their link.
 GUEST_LDFLAGS_dlopen := -ldl
@@ -74,7 +74,7 @@ GUEST_VERIFY_static-pie-musl = $(call guest_is_type,DYN) && $(guest_no_interp)
 GUEST_VERIFY_dynamic-musl = $(call guest_interp,/lib/ld-musl-x86_64.so.1)
 GUEST_VERIFY_static-glibc = $(call guest_is_type,EXEC) && $(guest_no_interp)
 GUEST_VERIFY_static-kontain = $(call guest_is_type,EXEC) && $(guest_no_interp)
-GUEST_VERIFY_dynamic-kontain = $(call guest_interp,$(RUNTIME)/runtime/libc.so)
+GUEST_VERIFY_dynamic-kontain = $(call guest_interp,$(KONTAIN)/runtime/libc.so)
 GUEST_VERIFY_dynamic-glibc = $(call guest_interp,/lib64/ld-linux-x86-64.so.2)
 
 .PHONY: guests guests-c guests-cpp

@@ -18,13 +18,13 @@ install: km runtime ## Put km, its C and C++ library and compilers into /opt/kon
 	@mkdir -p $(INSTALLED)/bin
 	@install -m 755 $(KM) $(INSTALLED)/bin/km
 	@for folder in $(INSTALL_FOLDERS); do \
-		rm -rf $(INSTALLED)/$$folder.new && cp -a $(RUNTIME)/$$folder $(INSTALLED)/$$folder.new && \
+		rm -rf $(INSTALLED)/$$folder.new && cp -a $(KONTAIN)/$$folder $(INSTALLED)/$$folder.new && \
 		rm -rf $(INSTALLED)/$$folder && mv $(INSTALLED)/$$folder.new $(INSTALLED)/$$folder || exit 1; done
 	@for tool in $(INSTALL_TOOLS); do \
-		rm -f $(INSTALLED)/bin/$$tool && cp -P $(RUNTIME)/bin/$$tool $(INSTALLED)/bin/; done
+		rm -f $(INSTALLED)/bin/$$tool && cp -P $(KONTAIN)/bin/$$tool $(INSTALLED)/bin/; done
 	@rm -f $(INSTALLED)/bin/kontain-ar $(INSTALLED)/bin/kontain-gcc
-	@sed 's|^\(link=.* prefix=\)/opt/kontain|\1$(PREFIX)|' $(RUNTIME)/bin/kontain-gcc > $(INSTALLED)/bin/kontain-gcc
-	@cp $(RUNTIME)/bin/kontain-ar $(INSTALLED)/bin/kontain-ar
+	@sed 's|^\(link=.* prefix=\)/opt/kontain|\1$(PREFIX)|' $(KONTAIN)/bin/kontain-gcc > $(INSTALLED)/bin/kontain-gcc
+	@cp $(KONTAIN)/bin/kontain-ar $(INSTALLED)/bin/kontain-ar
 	@chmod 755 $(INSTALLED)/bin/kontain-gcc $(INSTALLED)/bin/kontain-ar
 	@echo "km is in $(INSTALLED)/bin"
 

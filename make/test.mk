@@ -16,10 +16,10 @@ ifeq ($(FILTER),)
 test: ## Run every check and test, on this host and on the emulated AMD host
 	$(MAKE) --no-print-directory setup lint
 	$(MAKE) --no-print-directory test-unit
-	$(MAKE) --no-print-directory $(RUNNER_NEEDS) payloads svm-kernel
+	$(MAKE) --no-print-directory $(RUNNER_NEEDS) payloads-tested svm-kernel
 	$(RUNNER)
 else
-test: $(RUNNER_NEEDS) payloads svm-kernel
+test: $(RUNNER_NEEDS) payloads-tested svm-kernel
 	$(RUNNER) '$(FILTER)'
 endif
 

@@ -477,12 +477,18 @@ impl Vcpu {
                 let (frame, error) = self.page.exception_frame(vector)?;
                 self.at = At::Exception;
                 self.replaced = true;
+                // Not every processor heeds the bitmap of a busy task state
+                // segment (QEMU's does not): the gate is open all the same.
+                let is_gate = vector == GENERAL_PROTECTION && frame.rip == self.shim.gate();
                 self.registers = Registers {
-                    rip: frame.rip,
+                    rip: if is_gate { sync.regs.rcx } else { frame.rip },
                     rsp: frame.rsp,
                     rflags: frame.rflags,
                     ..sync.regs
                 };
+                if is_gate {
+                    return Ok(Exit::Syscall);
+                }
                 Ok(Exit::Exception(Exception {
                     vector,
                     error,
