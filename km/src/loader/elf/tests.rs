@@ -33,6 +33,7 @@ fn plans_a_fixed_program() {
                 bss_prot: libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
             }],
             interp: None,
+            notes: Vec::new(),
             exec_stack: false,
             bss_end: BASE + code + EXIT_42.len() as u64,
         }
