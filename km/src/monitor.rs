@@ -1,6 +1,7 @@
 //! The central path: build a virtual machine around a payload, and run it.
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -56,18 +57,17 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         Some(inherited) => inherited.execfn.clone(),
         None => payload.as_os_str().to_owned(),
     };
-    let before = match &inherited {
+    let found = match &inherited {
         Some(_) => None,
         None => proc::proc_root().ok(),
     };
     let held = match &inherited {
         Some(inherited) => &inherited.proc_root,
-        None => &before,
+        None => &found,
     };
     let held = held.as_ref().map(AsFd::as_fd);
     let by_descriptor = inherited.as_ref().is_some_and(|from| from.below_proc);
     let target = loader::resolve(&payload, &execfn, argv, by_descriptor, held)?;
-    drop(before);
     let Surroundings {
         fds,
         image,
@@ -86,7 +86,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
             drop(inherited.way.take());
             Surroundings::inherited(inherited, &options)?
         }
-        None => Surroundings::new(&log, &options)?,
+        None => Surroundings::new(&log, &options, found)?,
     };
     let machine = build_memory(&vm, options.memory, &fds)?;
     let layout = Layout {
@@ -182,8 +182,13 @@ struct Surroundings {
 
 impl Surroundings {
     /// Those of a program that a user starts.
-    fn new(log: &LogTo, options: &Options) -> Result<Surroundings, Error> {
+    fn new(
+        log: &LogTo,
+        options: &Options,
+        proc_root: Option<OwnedFd>,
+    ) -> Result<Surroundings, Error> {
         let fds = ReservedFds::choose().map_err(Error::Descriptors)?;
+        let proc_root = proc_root.and_then(|root| fds.adopt(|| io::Result::Ok(root)).ok());
         let output = open_log(log, &fds)?;
         log::start(output.clone(), options.log_filter.as_deref());
         let report = match options.report_path() {
@@ -197,7 +202,7 @@ impl Surroundings {
         limits.forbid_core_files()?;
         Ok(Surroundings {
             image: image.map_err(Error::Descriptors)?,
-            proc_root: fds.adopt(proc::proc_root).ok(),
+            proc_root,
             vm: Arc::new(Vm::open(&options.device, &fds)?),
             fds,
             output,

@@ -46,7 +46,6 @@ pub enum View {
 ///
 /// ENOENT for what is the monitor's.
 pub fn leads_to(process: &Process, path: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
-    const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
     let is_of_interest =
         |name: Name<'_>| name.descriptor().is_some() || name.file() == Some(b"exe");
     if !Name::of_given(path).is_some_and(is_of_interest) {
@@ -54,7 +53,7 @@ pub fn leads_to(process: &Process, path: &[u8]) -> Result<Option<Vec<u8>>, Errno
     }
     let link = CString::new(path).map_err(|_| Errno::ENOENT)?;
     let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    let open = || path::open_resolved(libc::AT_FDCWD, &link, flags, RESOLVE_NO_MAGICLINKS);
+    let open = || path::open_resolved(libc::AT_FDCWD, &link, flags, libc::RESOLVE_NO_MAGICLINKS);
     let Ok(link) = process.fds.adopt(open) else {
         // The host finds the error itself.
         return Ok(None);

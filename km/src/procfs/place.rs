@@ -32,10 +32,6 @@ pub struct Place {
     pub path: Vec<u8>,
 }
 
-const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
-const RESOLVE_NO_SYMLINKS: u64 = 0x04;
-const RESOLVE_BENEATH: u64 = 0x08;
-
 /// The place of `file`, which was looked up from the directory `near`.
 ///
 /// # Errors
@@ -115,7 +111,7 @@ fn verified(
             instance.root().as_raw_fd(),
             &below,
             libc::O_PATH | libc::O_NOFOLLOW,
-            RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+            libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_BENEATH,
         )
     };
     let there = match process.fds.adopt(open) {
@@ -135,7 +131,8 @@ fn find(process: &Process, table: &[u8], found: &Location) -> Option<Instance> {
     points.into_iter().find_map(|point| {
         let point = CString::new(point).ok()?;
         let flags = libc::O_PATH | libc::O_DIRECTORY;
-        let open = || path::open_resolved(libc::AT_FDCWD, &point, flags, RESOLVE_NO_MAGICLINKS);
+        let open =
+            || path::open_resolved(libc::AT_FDCWD, &point, flags, libc::RESOLVE_NO_MAGICLINKS);
         of_same(process.fds.adopt(open).ok()?, found)
     })
 }

@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use crate::errno::Errno;
 
 /// What the host is told of a new process. The pointers are host pointers
@@ -22,18 +24,21 @@ pub struct Child {
     pub child_tid: u64,
 }
 
-/// The first part of `struct clone_args` (`clone3(2)`).
+/// `struct clone_args` (`clone3(2)`).
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-#[derive(Debug, Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
+pub struct CloneArgs {
+    pub flags: u64,
+    pub pidfd: u64,
+    pub child_tid: u64,
+    pub parent_tid: u64,
+    pub exit_signal: u64,
+    pub stack: u64,
+    pub stack_size: u64,
+    pub tls: u64,
+    pub set_tid: u64,
+    pub set_tid_size: u64,
+    pub cgroup: u64,
 }
 
 /// What `clone` has no bit for (`CLONE_NEWTIME`): there the exit signal is.

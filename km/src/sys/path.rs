@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use crate::errno::Errno;
 
 /// Opens `path` under `directory`, close-on-exec; a number, as it may be
@@ -102,11 +104,12 @@ pub fn locate(file: BorrowedFd<'_>) -> Option<Location> {
 }
 
 /// `struct open_how` (`openat2(2)`).
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-struct How {
-    flags: u64,
-    mode: u64,
-    resolve: u64,
+pub struct How {
+    pub flags: u64,
+    pub mode: u64,
+    pub resolve: u64,
 }
 
 /// As [`open_at`], with `RESOLVE_*` of `openat2(2)`.

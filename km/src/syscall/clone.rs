@@ -5,12 +5,12 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::FromBytes;
 
 use crate::errno::Errno;
 use crate::mem::layout::{PAGE, TASK_SIZE};
 use crate::procfs;
-use crate::sys::clone::{EXECVE_CHECK, knows_check};
+use crate::sys::clone::{CloneArgs, EXECVE_CHECK, knows_check};
 use crate::sys::{path, proc};
 use crate::syscall::Outcome;
 use crate::syscall::call::Call;
@@ -53,23 +53,6 @@ pub fn vfork(call: &mut Call<'_>) -> Outcome {
         ..Request::default()
     };
     carry_out(call, &request)
-}
-
-/// `struct clone_args` (`clone(2)`).
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
 }
 
 /// `clone3(cl_args, size)`.

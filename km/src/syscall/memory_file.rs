@@ -14,10 +14,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use super::Outcome;
 use super::call::Call;
 use super::io::{Iovec, MAX_IOV};
-use super::open::How;
 use crate::errno::Errno;
 use crate::mem::guest::MAX_RW_COUNT;
 use crate::sys::call::{HostArgs, own_syscall};
+use crate::sys::path::How;
 use crate::sys::proc;
 use crate::task::process::Process;
 

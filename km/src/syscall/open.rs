@@ -10,11 +10,12 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::FromBytes;
 
 use crate::errno::Errno;
 use crate::procfs::{self, View};
 use crate::sys::call::{HostArgs, own_syscall};
+use crate::sys::path::How;
 use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::{Call, pointer_to};
@@ -26,26 +27,12 @@ use crate::syscall::walk::{Found, walk_from};
 /// a program of his choice in the place of a monitor.
 pub const BINFMTFS: libc::c_long = 0x4249_4e4d;
 
-/// `struct open_how`.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub struct How {
-    pub flags: u64,
-    mode: u64,
-    resolve: u64,
-}
-
-const RESOLVE_NO_XDEV: u64 = 0x01;
-const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
-const RESOLVE_NO_SYMLINKS: u64 = 0x04;
-const RESOLVE_BENEATH: u64 = 0x08;
-const RESOLVE_IN_ROOT: u64 = 0x10;
 /// With any of them the host itself follows no such link.
-const RESOLVE_KEEPS_OUT: u64 = RESOLVE_NO_XDEV
-    | RESOLVE_NO_MAGICLINKS
-    | RESOLVE_NO_SYMLINKS
-    | RESOLVE_BENEATH
-    | RESOLVE_IN_ROOT;
+const RESOLVE_KEEPS_OUT: u64 = libc::RESOLVE_NO_XDEV
+    | libc::RESOLVE_NO_MAGICLINKS
+    | libc::RESOLVE_NO_SYMLINKS
+    | libc::RESOLVE_BENEATH
+    | libc::RESOLVE_IN_ROOT;
 
 /// `O_LARGEFILE` as the kernel has it; the C library's is 0.
 const O_LARGEFILE: i32 = 0o100_000;
@@ -204,7 +191,7 @@ fn open_path(call: &Call<'_>, index: usize, how: How) -> Result<u64, Errno> {
 
 /// The call for the host.
 fn ask(directory: i32, path: &CStr, how: &mut How) -> HostArgs {
-    how.resolve |= RESOLVE_NO_MAGICLINKS;
+    how.resolve |= libc::RESOLVE_NO_MAGICLINKS;
     let how = std::slice::from_mut(how);
     let size = size_of_val(how) as u64;
     HostArgs::new([
