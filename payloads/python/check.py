@@ -206,24 +206,30 @@ def processes():
         print(error.strerror)
     with multiprocessing.get_context("fork").Pool(3) as pool:
         print(sum(pool.map(abs, range(-300, 0))))
-    shared = multiprocessing.Value("i", 0)
+    heard = []
+    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(signal.Signals(number).name))
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    signal.pause()
+    print(heard)
+
+
+# Values in shared memory are made by ctypes.
+def shared():
+    import multiprocessing
+
+    counter = multiprocessing.Value("i", 0)
 
     def count():
         for _ in range(50):
-            with shared.get_lock():
-                shared.value += 1
+            with counter.get_lock():
+                counter.value += 1
 
     children = [multiprocessing.Process(target=count) for _ in range(3)]
     for process in children:
         process.start()
     for process in children:
         process.join()
-    print(shared.value)
-    heard = []
-    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(signal.Signals(number).name))
-    signal.setitimer(signal.ITIMER_REAL, 0.02)
-    signal.pause()
-    print(heard)
+    print(counter.value)
 
 
 def web():
@@ -373,7 +379,7 @@ def faults():
 
 
 def main():
-    checks = [numbers, texts, compression, database, files, threads, processes, web, secrecy, foreign, screens, faults]
+    checks = [numbers, texts, compression, database, files, threads, processes, shared, web, secrecy, foreign, screens, faults]
     names = sys.argv[1:] or [check.__name__ for check in checks]
     for check in checks:
         if check.__name__ in names:
