@@ -1,11 +1,9 @@
-# The guest test programs: tests/guests/*.c and *.cpp, each in five link types, into build/guests/<link>/<name>.
+# The guest test programs: tests/guests/*.c and *.cpp, each in seven link types, into build/guests/<link>/<name>.
 
 BUILD ?= build
 GUESTS_SRC := tests/guests
 GUESTS_OUT := $(BUILD)/guests
-GUEST_LINKS := static-musl static-pie-musl dynamic-musl static-glibc dynamic-glibc
-# With km's own C library, once `make runtime` has built it.
-GUEST_LINKS += $(if $(wildcard $(KONTAIN)/lib/libstdc++.a),static-kontain dynamic-kontain)
+GUEST_LINKS := static-musl static-pie-musl dynamic-musl static-glibc dynamic-glibc static-kontain dynamic-kontain
 
 # A program is built for the link types its `// km-test: links=` line names, and without one for all.
 guest_list = $(if $(1),$(shell awk -v all="$(GUEST_LINKS)" ' \

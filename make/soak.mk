@@ -1,7 +1,7 @@
 # Random mixes of threads, processes and signals under km, for long, and a count of what is left: tests/src/bin/soak.
 # `make soak MINUTES=5 SEED=7 LINK=dynamic-glibc ARGS=without=killed`; `HOST=--native` leaves km out.
 
-MINUTES ?= 30
+MINUTES ?=
 SEED ?= 1
 LINK ?= static-musl
 HOST ?=
@@ -11,7 +11,7 @@ SOAK_OUT := $(BUILD)/soak
 .PHONY: soak
 soak: km $(SOAK_LINKS:%=$(SOAK_OUT)/%/soak) ## Mix threads, processes and signals for 30 minutes, and look for leaks
 	KM='$(abspath $(KM))' cargo run --quiet --package km-tests --bin soak -- \
-		$(HOST) --minutes $(MINUTES) --seed $(SEED) $(SOAK_OUT)/$(LINK)/soak $(ARGS)
+		$(HOST) --minutes $(or $(MINUTES),30) --seed $(SEED) $(SOAK_OUT)/$(LINK)/soak $(ARGS)
 
 SOAK_SRC := $(wildcard tests/soak/*.c)
 SOAK_HEADERS := tests/soak/soak.h $(GUEST_HEADERS) make/soak.mk

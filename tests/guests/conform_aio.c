@@ -1,6 +1,6 @@
 // Asynchronous I/O of Linux, with wrong arguments. Nothing is waited for that is not done.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <linux/aio_abi.h>

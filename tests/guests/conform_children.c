@@ -1,6 +1,6 @@
 // Children and programs: fork and its kin, exec, what is told of processes and done to them, with wrong arguments.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <linux/sched.h>

@@ -1,6 +1,6 @@
 // epoll, eventfd, timerfd, signalfd, inotify, poll and select, with wrong arguments.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform.h"
 #include <poll.h>

@@ -1,6 +1,6 @@
 // Files by descriptor: reading, writing, locks, fcntl, splice and its kin, memfd, directories, with wrong arguments.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=90
 #include "conform.h"
 #include <sys/file.h>

@@ -1,6 +1,6 @@
 // Futexes of both interfaces, with wrong arguments. No probe waits: the word has another value than it should, or the time is over.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <linux/futex.h>

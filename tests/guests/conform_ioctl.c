@@ -1,6 +1,6 @@
 // ioctl: what may be asked of which descriptor, and what is written where.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <linux/fs.h>

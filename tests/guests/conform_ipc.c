@@ -1,6 +1,6 @@
 // System V semaphores and message queues, POSIX message queues, and shared memory as far as it is there.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform.h"
 #include <mqueue.h>

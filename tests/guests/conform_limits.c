@@ -1,6 +1,6 @@
 // Every call that makes a descriptor, where the process may have no more of them.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sys/stat.h>

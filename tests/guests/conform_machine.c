@@ -1,7 +1,7 @@
 // What belongs to the whole machine: clocks, names, the kernel's log, randomness, security modules. With wrong arguments or without
 // the privilege, so that nothing of it is changed.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sys/stat.h>

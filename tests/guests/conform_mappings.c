@@ -1,6 +1,6 @@
 // Mappings of what is no file or of nobody: descriptors of all kinds, the first pages, and the pages the kernel has put there.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sys/auxv.h>

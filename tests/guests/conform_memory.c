@@ -1,6 +1,6 @@
 // Memory calls with wrong addresses, lengths, rights and flags, and the order in which Linux finds them.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=90
 #include "conform.h"
 

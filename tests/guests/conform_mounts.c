@@ -1,6 +1,6 @@
 // Mounts, file systems without a place, and roots, with wrong arguments and without the privilege: nothing is mounted anywhere.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sys/mount.h>

@@ -1,6 +1,6 @@
 // Scheduling: policies, attributes, priorities, processors, with wrong arguments and without the privilege.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sched.h>

@@ -1,6 +1,6 @@
 // System V shared memory, with wrong arguments.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sys/ipc.h>

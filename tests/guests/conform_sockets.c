@@ -1,6 +1,6 @@
 // Sockets: addresses, messages and their control data, with wrong arguments.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform.h"
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 // Socket options of every level on sockets of many families: what may be asked, with which lengths and pointers.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform.h"
 #include <netinet/in.h>

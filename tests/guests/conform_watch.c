@@ -1,6 +1,6 @@
 // What watches files: inotify and fanotify, with wrong arguments.
 // Raw calls: the C library makes no difference.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 // km-test: timeout=60
 #include "conform_child.h"
 #include <sys/fanotify.h>

@@ -1,6 +1,6 @@
 // Every call that km refuses, with arguments a program could have. Natively some of them work: they do no harm.
 // Without an argument it says what it has called; with `errors`, what came of it, which src/conformance.rs compares with km's table.
-// km-test: links=static-musl
+// km-test: links=static-musl,static-kontain
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>

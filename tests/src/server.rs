@@ -32,9 +32,6 @@ pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
             let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
             let mut case = parse(kind, &path, &fs::read_to_string(&path)?).map_err(error)?;
             let runtime = runtime.to_string_lossy().into_owned();
-            if kind == "toolchain" {
-                case.job.needs.push(format!("{runtime}/bin/kontain-gcc"));
-            }
             case.job.env.push((RUNTIME.into(), runtime));
             cases.push(case);
         }
