@@ -14,7 +14,7 @@ use km_bench::process_floors::BARE_PROCESS;
 use km_bench::report::{Host, chain, write_json};
 use km_bench::runner::Runner;
 use km_bench::session::{DataFile, Outcome, Session};
-use km_bench::target::{FLOOR, KM, NATIVE, ROUND_TRIP};
+use km_bench::target::{FLOOR, KM, NATIVE, ROUND_TRIP, RUNTIME};
 use km_bench::{costs, process_floors, report};
 use serde_json::json;
 
@@ -33,8 +33,8 @@ const PRIVATE_MOUNTS: &str = "KM_BENCH_PRIVATE_MOUNTS";
 /// Runs take turns, and ratios are medians of the ratios of neighbours, so that a machine whose
 /// speed drifts does not change them. Whether a target is met is shown, never an error.
 ///
-/// Exit codes: 0 all was measured; 1 a run under km or natively failed; 2 wrong use; 3 km could
-/// not be measured, as it or /dev/kvm is not there.
+/// Exit codes: 0 all was measured; 1 a run under km or natively failed; 2 wrong use; 3 not
+/// all was measured: km, /dev/kvm or a payload is not there.
 #[derive(Debug, Parser)]
 #[command(name = "km-bench", version)]
 struct Options {
@@ -62,6 +62,10 @@ struct Options {
     /// Where the guest programs are
     #[arg(long, value_name = "DIRECTORY", default_value = "build/bench")]
     guests: PathBuf,
+
+    /// Where the payloads are
+    #[arg(long, value_name = "DIRECTORY", default_value = "build/payloads")]
+    payloads: PathBuf,
 
     /// Where the file to be read and written is made [default: /dev/shm]
     #[arg(long, value_name = "DIRECTORY")]
@@ -117,6 +121,7 @@ fn measure(options: &Options, peers: Vec<Runner>) -> ExitCode {
     let session = Session {
         quick: options.quick,
         guests: options.guests.clone(),
+        payloads: options.payloads.clone(),
         scratch,
         km: km.filter(|_| kvm),
         kvm,
@@ -127,6 +132,14 @@ fn measure(options: &Options, peers: Vec<Runner>) -> ExitCode {
     let mut outcomes = Vec::new();
     for measure in &MEASURES {
         if !options.only.is_empty() && !options.only.iter().any(|name| name == measure.name) {
+            continue;
+        }
+        if !session.has_program(measure) {
+            let why = format!(
+                "{} was not measured: its program is not built",
+                measure.name
+            );
+            incomplete.push(why);
             continue;
         }
         eprintln!("measuring: {}", measure.title);
@@ -163,11 +176,13 @@ fn measure(options: &Options, peers: Vec<Runner>) -> ExitCode {
 /// guest needs, km must have it as well.
 fn went_wrong(outcome: &Outcome) -> bool {
     let skipped_natively = outcome.column(NATIVE).is_some_and(|native| native.skipped);
-    [NATIVE, KM, FLOOR, ROUND_TRIP].into_iter().any(|name| {
-        outcome
-            .column(name)
-            .is_some_and(|column| column.samples.is_err() && !(column.skipped && skipped_natively))
-    })
+    [NATIVE, KM, RUNTIME, FLOOR, ROUND_TRIP]
+        .into_iter()
+        .any(|name| {
+            outcome.column(name).is_some_and(|column| {
+                column.samples.is_err() && !(column.skipped && skipped_natively)
+            })
+        })
 }
 
 fn kvm_costs(options: &Options) -> ExitCode {

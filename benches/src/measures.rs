@@ -5,8 +5,8 @@ use crate::target::{Target, Unit};
 /// What a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sample {
-    /// Nanoseconds from start to end of the process, as its parent sees it.
-    WholeRun,
+    /// Nanoseconds from start to end of the process, as its parent sees it. It has to print this.
+    WholeRun(&'static str),
     /// The nanoseconds that the guest measured and printed.
     Printed,
     /// KiB of memory that belong to the waiting process alone.
@@ -49,6 +49,15 @@ impl Amount {
     }
 }
 
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// One of `benches/guests`, there with the distribution's musl and with km's own C library.
+    Guest(&'static str),
+    /// One of the payloads, a path below the folder they are built in.
+    Payload(&'static str),
+}
+
 /// A word of a guest's command line.
 #[derive(Clone, Copy, Debug)]
 pub enum Word {
@@ -65,7 +74,7 @@ pub struct Measure {
     /// For `--only`, and the key in the JSON file.
     pub name: &'static str,
     pub title: &'static str,
-    pub guest: &'static str,
+    pub program: Program,
     pub words: &'static [Word],
     pub sample: Sample,
     pub unit: Unit,
@@ -86,6 +95,11 @@ const NEW_THREADS: Amount = Amount(64, 64);
 const TURNS: Amount = Amount(2000, 500);
 const CHILDREN: Amount = Amount(50, 20);
 
+/// The static one, linked with km's own C library.
+const PYTHON: Program = Program::Payload("python/python.km");
+/// Prints the nanoseconds of a round.
+const PYTHON_MIX: &str = include_str!("../guests/mix.py");
+
 const MILLISECOND: f64 = 1e6;
 const MEBIBYTE_IN_KIB: f64 = 1024.0;
 
@@ -93,7 +107,7 @@ const MEBIBYTE_IN_KIB: f64 = 1024.0;
 const COMPUTE: Measure = Measure {
     name: "",
     title: "",
-    guest: "",
+    program: Program::Guest(""),
     words: &[],
     sample: Sample::Printed,
     unit: Unit::Milliseconds,
@@ -119,12 +133,12 @@ const LAUNCH: Measure = Measure {
     ..COMPUTE
 };
 
-pub const MEASURES: [Measure; 20] = [
+pub const MEASURES: [Measure; 22] = [
     Measure {
         name: "hello",
         title: "static hello, start to exit",
-        guest: "hello",
-        sample: Sample::WholeRun,
+        program: Program::Guest("hello"),
+        sample: Sample::WholeRun("hello\n"),
         targets: &[
             Target::Above(2.5 * MILLISECOND),
             Target::TimesPeer("crun", 0.5),
@@ -138,10 +152,10 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "hypercall",
         title: "hypercall round trip (getppid)",
-        guest: "getppid",
+        program: Program::Guest("getppid"),
         words: &[Word::Number(Amount(300, 50))],
         unit: Unit::Microseconds,
-        targets: &[Target::TimesFloor(1.15)],
+        targets: &[Target::TimesFloor(1.15), Target::RuntimeTimes(0.8)],
         floor: Some(Floor::RoundTrip),
         pairs: Amount(15, 5),
         ..COMPUTE
@@ -149,7 +163,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "clock",
         title: "clock_gettime",
-        guest: "clock",
+        program: Program::Guest("clock"),
         words: &[Word::Number(Amount(200, 50))],
         unit: Unit::Nanoseconds,
         targets: &[Target::Times(1.05)],
@@ -159,14 +173,14 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "integer",
         title: "integer loop",
-        guest: "integer",
+        program: Program::Guest("integer"),
         words: &[Word::Number(Amount(3, 1))],
         ..COMPUTE
     },
     Measure {
         name: "parallel",
         title: "integer loop on 2 threads",
-        guest: "integer",
+        program: Program::Guest("integer"),
         words: &[Word::Number(Amount(3, 1)), Word::Fixed("2")],
         targets: &[Target::Speed(0.97)],
         ..COMPUTE
@@ -174,21 +188,21 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "float",
         title: "floating point loop",
-        guest: "float",
+        program: Program::Guest("float"),
         words: &[Word::Number(Amount(400, 100))],
         ..COMPUTE
     },
     Measure {
         name: "avx",
         title: "AVX2 loop",
-        guest: "avx",
+        program: Program::Guest("avx"),
         words: &[Word::Number(Amount(1000, 300))],
         ..COMPUTE
     },
     Measure {
         name: "sha256",
         title: "sha256 of 1 GiB (quick: 64 MiB)",
-        guest: "sha256",
+        program: Program::Guest("sha256"),
         words: &[Word::Number(Amount(1024, 64))],
         pairs: Amount(5, 3),
         peer_runs: Amount(2, 1),
@@ -197,7 +211,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "touch",
         title: "touch 1 GiB of fresh memory (quick: 128 MiB)",
-        guest: "touch",
+        program: Program::Guest("touch"),
         words: &[Word::Number(Amount(1024, 128))],
         targets: &[Target::Times(1.2)],
         ..COMPUTE
@@ -205,7 +219,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "mapread",
         title: "read a cached 1 GiB file by mmap (quick: 128 MiB)",
-        guest: "mapread",
+        program: Program::Guest("mapread"),
         words: &[Word::Data],
         targets: &[Target::Times(1.2)],
         floor: Some(Floor::MapRead),
@@ -214,7 +228,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "read",
         title: "read, 1 MiB blocks, cached file",
-        guest: "blocks",
+        program: Program::Guest("blocks"),
         words: &[Word::Fixed("read"), Word::Data, Word::Number(BLOCKS_LIMIT)],
         unit: Unit::GibibytesPerSecond,
         targets: &[Target::Speed(0.9)],
@@ -224,7 +238,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "write",
         title: "write, 1 MiB blocks, cached file",
-        guest: "blocks",
+        program: Program::Guest("blocks"),
         words: &[Word::Fixed("write"), Word::Data, Word::Number(BLOCKS_LIMIT)],
         unit: Unit::GibibytesPerSecond,
         targets: &[Target::Speed(0.9)],
@@ -234,7 +248,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "thread-new",
         title: "thread create + join, each a new one",
-        guest: "thread",
+        program: Program::Guest("thread"),
         words: &[Word::Fixed("new"), Word::Number(NEW_THREADS)],
         targets: &[Target::FloorsAbove(1.3)],
         floor: Some(Floor::Vcpu(NEW_THREADS)),
@@ -244,7 +258,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "thread-reused",
         title: "thread create + join, one after the other",
-        guest: "thread",
+        program: Program::Guest("thread"),
         words: &[Word::Fixed("reused"), Word::Number(Amount(1000, 200))],
         targets: &[Target::RoundTripsAbove(3.0)],
         ..CALLS
@@ -252,7 +266,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "pingpong",
         title: "futex ping-pong, one way: wake + wait",
-        guest: "pingpong",
+        program: Program::Guest("pingpong"),
         words: &[Word::Number(TURNS)],
         targets: &[Target::RoundTripsAbove(2.0)],
         floor: Some(Floor::PingPong(TURNS)),
@@ -261,7 +275,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "signal",
         title: "signal to self: kill, handler, return",
-        guest: "signal",
+        program: Program::Guest("signal"),
         words: &[Word::Number(Amount(200, 50))],
         targets: &[Target::RoundTrips(5.0)],
         ..CALLS
@@ -269,7 +283,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "fork",
         title: "fork + exit + wait",
-        guest: "launch",
+        program: Program::Guest("launch"),
         words: &[Word::Fixed("fork"), Word::Number(CHILDREN)],
         targets: &[Target::Above(3.0 * MILLISECOND)],
         ..LAUNCH
@@ -277,7 +291,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "exec",
         title: "fork + exec + wait, static hello",
-        guest: "launch",
+        program: Program::Guest("launch"),
         words: &[
             Word::Fixed("exec"),
             Word::Number(CHILDREN),
@@ -289,7 +303,7 @@ pub const MEASURES: [Measure; 20] = [
     Measure {
         name: "spawn",
         title: "posix_spawn + wait, static hello",
-        guest: "launch",
+        program: Program::Guest("launch"),
         words: &[
             Word::Fixed("spawn"),
             Word::Number(CHILDREN),
@@ -299,9 +313,33 @@ pub const MEASURES: [Measure; 20] = [
         ..LAUNCH
     },
     Measure {
+        name: "python-start",
+        title: "static CPython, start to exit: -c pass",
+        program: PYTHON,
+        words: &[Word::Fixed("-c"), Word::Fixed("pass")],
+        sample: Sample::WholeRun(""),
+        targets: &[Target::Above(25.0 * MILLISECOND)],
+        pairs: Amount(15, 5),
+        peer_runs: Amount(0, 0),
+        ..COMPUTE
+    },
+    Measure {
+        name: "python-mix",
+        title: "static CPython: dictionaries, strings, numbers",
+        program: PYTHON,
+        words: &[
+            Word::Fixed("-c"),
+            Word::Fixed(PYTHON_MIX),
+            Word::Number(Amount(300, 50)),
+        ],
+        targets: &[Target::Speed(0.95)],
+        peer_runs: Amount(0, 0),
+        ..COMPUTE
+    },
+    Measure {
         name: "idle",
         title: "private memory of an idle process",
-        guest: "idle",
+        program: Program::Guest("idle"),
         sample: Sample::IdleMemory,
         unit: Unit::Mebibytes,
         targets: &[Target::Above(3.0 * MEBIBYTE_IN_KIB)],

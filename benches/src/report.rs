@@ -11,7 +11,7 @@ use crate::costs::Cost;
 use crate::measures::Sample;
 use crate::sample::{median, median_of_rounds};
 use crate::session::Outcome;
-use crate::target::{FLOOR, KM, NATIVE, ROUND_TRIP, Target};
+use crate::target::{FLOOR, KM, NATIVE, ROUND_TRIP, RUNTIME, Target};
 
 /// An error and its causes on one line.
 pub fn chain(error: &dyn Error) -> String {
@@ -54,21 +54,21 @@ impl Host {
 
 /// A promise with what became of it; `None` where a column it speaks of was not measured.
 fn judge(outcome: &Outcome, target: Target) -> Option<(f64, bool)> {
-    let km = outcome.samples(KM)?;
+    let subject = outcome.samples(target.subject())?;
     let column = |name: Option<&str>, otherwise: f64| match name {
         Some(name) => outcome.samples(name).map(<[f64]>::to_vec),
-        None => Some(vec![otherwise; km.len()]),
+        None => Some(vec![otherwise; subject.len()]),
     };
     let (base, scale) = (column(target.base(), 0.0)?, column(target.scale(), 1.0)?);
-    let value = median_of_rounds(km, &base, &scale, |km, base, scale| {
-        target.combine(km, base, scale)
+    let value = median_of_rounds(subject, &base, &scale, |subject, base, scale| {
+        target.combine(subject, base, scale)
     })?;
     Some((value, target.met(value)))
 }
 
 pub fn table(outcomes: &[Outcome], peers: &[&'static str]) -> String {
     // Behind the promises, the columns that are no side of every comparison.
-    let mut others = vec![FLOOR];
+    let mut others = vec![RUNTIME, FLOOR];
     let has_round_trip = |outcome: &Outcome| outcome.column(ROUND_TRIP).is_some();
     others.extend(outcomes.iter().any(has_round_trip).then_some(ROUND_TRIP));
     others.extend(peers);

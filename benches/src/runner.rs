@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::bundle;
 use crate::measures::Sample;
 use crate::process_floors::BARE_PROCESS;
-use crate::target::{FLOOR, KM, NATIVE};
+use crate::target::{FLOOR, KM, NATIVE, RUNTIME};
 
 /// The guest's own word for "this CPU, as I see it, cannot do that".
 const EXIT_SKIPPED: i32 = 77;
@@ -27,7 +27,7 @@ pub enum Error {
     },
     #[error("the CPU as seen there lacks what the guest needs")]
     Skipped,
-    #[error("printed {0:?} where {1} was expected")]
+    #[error("printed {0:?} where {1:?} was expected")]
     Output(String, &'static str),
     #[error("{0}")]
     Look(String, #[source] io::Error),
@@ -37,6 +37,8 @@ pub enum Error {
 pub enum Runner {
     Native,
     Km(PathBuf),
+    /// km, with the guest of its own C library.
+    Runtime(PathBuf),
     /// This program itself, as a process that has the bare VM.
     BareProcess(PathBuf),
     Qemu(PathBuf),
@@ -45,7 +47,7 @@ pub enum Runner {
 }
 
 /// A guest program with its arguments, ready to be run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Guest {
     pub program: PathBuf,
     pub args: Vec<String>,
@@ -60,6 +62,7 @@ impl Runner {
         match self {
             Self::Native => NATIVE,
             Self::Km(_) => KM,
+            Self::Runtime(_) => RUNTIME,
             Self::BareProcess(_) => FLOOR,
             Self::Qemu(_) => "qemu-x86_64",
             Self::Crun(_) => "crun",
@@ -97,7 +100,7 @@ impl Runner {
                 command.args(&guest.args);
                 command
             }
-            Self::Km(path) => with_guest(path, &["--"]),
+            Self::Km(path) | Self::Runtime(path) => with_guest(path, &["--"]),
             Self::Qemu(path) => with_guest(path, &[]),
             Self::BareProcess(path) => {
                 let mut command = Command::new(path);
@@ -115,7 +118,7 @@ impl Runner {
         let what = command.get_program().to_string_lossy().into_owned();
         let start_error = |error| Error::Start(what.clone(), error);
         match sample {
-            Sample::WholeRun => {
+            Sample::WholeRun(_) => {
                 command
                     .stdin(Stdio::null())
                     .stdout(Stdio::null())
@@ -141,7 +144,7 @@ impl Runner {
 
     /// Runs the guest once with its output looked at: a guest that does nothing must not pass for
     /// a fast one.
-    pub fn check_whole_run(&self, guest: &Guest) -> Result<(), Error> {
+    pub fn check_whole_run(&self, guest: &Guest, wanted: &'static str) -> Result<(), Error> {
         let mut command = self.command(guest);
         let what = command.get_program().to_string_lossy().into_owned();
         let output = command
@@ -149,11 +152,11 @@ impl Runner {
             .output()
             .map_err(|error| Error::Start(what.clone(), error))?;
         check(&what, output.status, &output.stderr)?;
-        if output.stdout == b"hello\n" {
+        if output.stdout == wanted.as_bytes() {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Err(Error::Output(text, "\"hello\""))
+        Err(Error::Output(text, wanted))
     }
 }
 
@@ -200,7 +203,7 @@ fn idle_memory(what: &str, command: &mut Command) -> Result<f64, Error> {
     let status = child.wait().map_err(look)?;
     check(what, status, &[])?;
     if line != "ready\n" {
-        return Err(Error::Output(line, "\"ready\""));
+        return Err(Error::Output(line, "ready"));
     }
     private_memory(&rollup.map_err(look)?)
         .ok_or_else(|| Error::Output("/proc/PID/smaps_rollup".to_owned(), "Private_ lines"))

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 use crate::bare::{self, BareVm, Registers};
 use crate::file_floors::{self, Blocks};
 use crate::image::Trap;
-use crate::measures::{BLOCKS_LIMIT, Floor, Measure, Sample, Word};
+use crate::measures::{BLOCKS_LIMIT, Floor, Measure, Program, Sample, Word};
 use crate::process_floors::THIS_PROGRAM;
 use crate::report::chain;
 use crate::runner::{self, Guest, Runner};
 use crate::target::{FLOOR, ROUND_TRIP};
 use crate::thread_floors;
+
+/// Where, below the guests' folder, those with km's own C library are.
+const WITH_RUNTIME: &str = "kontain";
 
 /// From here on, another sandbox is run once and not several times.
 const SLOW_PEER: Duration = Duration::from_secs(5);
@@ -48,6 +51,7 @@ impl Outcome {
 pub struct Session {
     pub quick: bool,
     pub guests: PathBuf,
+    pub payloads: PathBuf,
     pub scratch: PathBuf,
     /// `None` where km cannot be run.
     pub km: Option<PathBuf>,
@@ -58,7 +62,7 @@ pub struct Session {
 
 /// What takes the samples of a column.
 enum Source {
-    Runner(Runner),
+    Runner(Runner, Guest),
     RoundTrip(Box<BareVm>),
     MapRead(PathBuf),
     Blocks(Box<Blocks>, Duration),
@@ -66,16 +70,18 @@ enum Source {
     PingPong(u64),
 }
 
+/// A column's name, what takes its samples, and in how many rounds.
+type Turn = (&'static str, Result<Source, bare::Error>, u64);
+
 impl Session {
     pub fn measure(&self, measure: &'static Measure) -> io::Result<Outcome> {
-        let guest = self.guest(measure)?;
         let pairs = measure.pairs.of(self.quick);
-        let mut sources = self.sources(measure, &guest);
+        let mut sources = self.sources(measure)?;
         let mut columns = Vec::new();
         for (name, source, runs) in &mut sources {
             let start = Instant::now();
             let first = match source {
-                Ok(source) => source.warm_up(measure, &guest),
+                Ok(source) => source.warm_up(measure),
                 Err(error) => Err((chain(error), false)),
             };
             let mut skipped = false;
@@ -105,7 +111,7 @@ impl Session {
                 if round >= *runs {
                     continue;
                 }
-                match source.sample(measure, &guest) {
+                match source.sample(measure) {
                     Ok(value) => samples.push(value),
                     Err((why, _)) => column.samples = Err(why),
                 }
@@ -115,17 +121,24 @@ impl Session {
     }
 
     /// The columns of a measure, in the order in which they take turns.
-    fn sources(
-        &self,
-        measure: &Measure,
-        guest: &Guest,
-    ) -> Vec<(&'static str, Result<Source, bare::Error>, u64)> {
+    fn sources(&self, measure: &Measure) -> io::Result<Vec<Turn>> {
+        let guest = self.guest(measure, &self.guests)?;
         let pairs = measure.pairs.of(self.quick);
         let peer_runs = measure.peer_runs.of(self.quick);
-        let of = |runner: Runner, runs| (runner.name(), Ok(Source::Runner(runner)), runs);
+        let with = |runner: Runner, guest: &Guest, runs| {
+            let name = runner.name();
+            (name, Ok(Source::Runner(runner, guest.clone())), runs)
+        };
+        let of = |runner, runs| with(runner, &guest, runs);
 
         let mut sources = vec![of(Runner::Native, pairs)];
-        sources.extend(self.km.clone().map(|path| of(Runner::Km(path), pairs)));
+        if let Some(km) = &self.km {
+            sources.push(of(Runner::Km(km.clone()), pairs));
+            if matches!(measure.program, Program::Guest(_)) {
+                let guest = self.guest(measure, &self.guests.join(WITH_RUNTIME))?;
+                sources.push(with(Runner::Runtime(km.clone()), &guest, pairs));
+            }
+        }
         match measure.floor.filter(|_| self.kvm) {
             None => {}
             Some(Floor::Process | Floor::Children) => {
@@ -159,17 +172,30 @@ impl Session {
         if peer_runs > 0 {
             sources.extend(self.peers.iter().cloned().map(|peer| of(peer, peer_runs)));
         }
-        sources
+        Ok(sources)
     }
 
-    fn guest(&self, measure: &Measure) -> io::Result<Guest> {
+    /// Whether what `measure` runs is built.
+    pub fn has_program(&self, measure: &Measure) -> bool {
+        self.program(measure, &self.guests).is_file()
+    }
+
+    fn program(&self, measure: &Measure, guests: &Path) -> PathBuf {
+        match measure.program {
+            Program::Guest(name) => guests.join(name),
+            Program::Payload(path) => self.payloads.join(path),
+        }
+    }
+
+    /// What `measure` runs, the guest programs being in `guests`.
+    fn guest(&self, measure: &Measure, guests: &Path) -> io::Result<Guest> {
         let mut data = None;
         let mut args = Vec::new();
         for word in measure.words {
             args.push(match word {
                 Word::Fixed(word) => (*word).to_owned(),
                 Word::Number(amount) => amount.of(self.quick).to_string(),
-                Word::Guest(name) => self.guests.join(name).to_string_lossy().into_owned(),
+                Word::Guest(name) => guests.join(name).to_string_lossy().into_owned(),
                 Word::Data => {
                     let path = self.data.create(self.quick)?;
                     let text = path.to_string_lossy().into_owned();
@@ -179,7 +205,7 @@ impl Session {
             });
         }
         Ok(Guest {
-            program: self.guests.join(measure.guest),
+            program: self.program(measure, guests),
             args,
             data,
             scratch: self.scratch.clone(),
@@ -201,21 +227,23 @@ impl Source {
     }
 
     /// One run that does not count: it fills caches, and shows whether it works at all.
-    fn warm_up(&mut self, measure: &Measure, guest: &Guest) -> Result<f64, Trouble> {
-        if let Self::Runner(runner) = self {
+    fn warm_up(&mut self, measure: &Measure) -> Result<f64, Trouble> {
+        if let Self::Runner(runner, guest) = self {
             runner.prepare(guest).map_err(|error| trouble(&error))?;
-            if measure.sample == Sample::WholeRun && !matches!(runner, Runner::BareProcess(_)) {
+            if let Sample::WholeRun(wanted) = measure.sample
+                && !matches!(runner, Runner::BareProcess(_))
+            {
                 runner
-                    .check_whole_run(guest)
+                    .check_whole_run(guest, wanted)
                     .map_err(|error| trouble(&error))?;
             }
         }
-        self.sample(measure, guest)
+        self.sample(measure)
     }
 
-    fn sample(&mut self, measure: &Measure, guest: &Guest) -> Result<f64, Trouble> {
+    fn sample(&mut self, measure: &Measure) -> Result<f64, Trouble> {
         let of_bare_vm = match self {
-            Self::Runner(runner) => {
+            Self::Runner(runner, guest) => {
                 return runner
                     .sample(guest, measure.sample)
                     .map_err(|error| trouble(&error));

@@ -26,6 +26,8 @@ impl Unit {
 /// The columns that targets speak of. The columns of other sandboxes have their names.
 pub const NATIVE: &str = "native";
 pub const KM: &str = "km";
+/// km, and the program is linked with km's own C library.
+pub const RUNTIME: &str = "km runtime";
 pub const FLOOR: &str = "floor";
 pub const ROUND_TRIP: &str = "round trip";
 
@@ -48,10 +50,20 @@ pub enum Target {
     TimesFloor(f64),
     /// km / the other sandbox is at most this.
     TimesPeer(&'static str, f64),
+    /// km with its own C library / km with another one is at most this.
+    RuntimeTimes(f64),
 }
 
 impl Target {
-    /// The column that is taken off km's.
+    /// The column that the promise is about.
+    pub fn subject(self) -> &'static str {
+        match self {
+            Self::RuntimeTimes(_) => RUNTIME,
+            _ => KM,
+        }
+    }
+
+    /// The column that is taken off it.
     pub fn base(self) -> Option<&'static str> {
         match self {
             Self::Above(_) | Self::FloorsAbove(_) | Self::RoundTripsAbove(_) => Some(NATIVE),
@@ -67,15 +79,16 @@ impl Target {
             Self::FloorsAbove(_) | Self::TimesFloor(_) => Some(FLOOR),
             Self::RoundTripsAbove(_) | Self::RoundTrips(_) => Some(ROUND_TRIP),
             Self::TimesPeer(peer, _) => Some(peer),
+            Self::RuntimeTimes(_) => Some(KM),
         }
     }
 
-    /// One number from km's sample and those next to it: 0 where there is no base, 1 where there
-    /// is no scale.
-    pub fn combine(self, km: f64, base: f64, scale: f64) -> f64 {
+    /// One number from the subject's sample and those next to it: 0 where there is no base, 1
+    /// where there is no scale.
+    pub fn combine(self, subject: f64, base: f64, scale: f64) -> f64 {
         match self {
-            Self::Speed(_) => scale / km,
-            _ => (km - base) / scale,
+            Self::Speed(_) => scale / subject,
+            _ => (subject - base) / scale,
         }
     }
 
@@ -88,7 +101,8 @@ impl Target {
             | Self::RoundTrips(most)
             | Self::Times(most)
             | Self::TimesFloor(most)
-            | Self::TimesPeer(_, most) => value <= most,
+            | Self::TimesPeer(_, most)
+            | Self::RuntimeTimes(most) => value <= most,
         }
     }
 
@@ -111,6 +125,7 @@ impl Target {
             Self::Speed(least) => format!("≥ {least} of native"),
             Self::TimesFloor(most) => format!("≤ {most} × floor"),
             Self::TimesPeer(peer, most) => format!("≤ {most} × {peer}"),
+            Self::RuntimeTimes(most) => format!("{RUNTIME} ≤ {most} × {KM}"),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::starter::Starter;
 
 const REDIS: &[&str] = &["/usr/bin/redis-server", "/usr/bin/redis-benchmark"];
 const NGINX: &[&str] = &["/usr/sbin/nginx", "/usr/bin/wrk"];
+/// Prints the nanoseconds of a round.
+const PYTHON_MIX: &str = include_str!("../../../guests/mix.py");
 const POSTGRES: &[&str] = &["/usr/lib/postgresql", "/usr/bin/setpriv"];
 
 pub const APPS: [App; 10] = [
@@ -290,22 +292,11 @@ fn sqlite(run: &Run<'_>, load: Load) -> Result<Done, Error> {
 
 fn python(run: &Run<'_>, load: Load) -> Result<Done, Error> {
     let operations = load.operations;
-    let script = format!(
-        "import json, re, time
-def work():
-    words = [str(i * 7919 % 10007) for i in range(5000)]
-    count = {{}}
-    for word in words: count[word[:2]] = count.get(word[:2], 0) + 1
-    text = json.dumps(sorted(count.items()))
-    total = sum(int(n) for n in re.findall(r'[0-9]+', text))
-    return total + sum(i * i % 7 for i in range(20000))
-start = time.perf_counter()
-for _ in range({operations}): work()
-print('rate', {operations} / (time.perf_counter() - start))"
-    );
-    let report = run.measured(&["/usr/bin/python3", "-c", &script])?;
+    let rounds = operations.to_string();
+    let report = run.measured(&["/usr/bin/python3", "-c", PYTHON_MIX, &rounds])?;
+    let nanoseconds = number_before(&report, "\n")?;
     Ok(Done {
         operations: f64::from(operations),
-        rate: number_after(&report, "rate")?,
+        rate: 1e9 / nanoseconds,
     })
 }
