@@ -5,8 +5,8 @@ PAYLOADS := $(patsubst payloads/%/Makefile,%,$(wildcard payloads/*/Makefile))
 # Those that `make test` builds: the others take minutes each, and are tried where they are there.
 PAYLOADS_TESTED := $(filter-out python numpy redis nginx,$(PAYLOADS))
 
-# The C library they are built with: musl or kontain; see payloads/payload.mk.
-RUNTIME ?= musl
+# The C library they are built with: kontain or musl; see payloads/payload.mk.
+RUNTIME ?= kontain
 
 payload_make = $(MAKE) --no-print-directory -C payloads/$(1) \
 	BUILD=$(abspath $(BUILD)) KM=$(abspath $(KM)) RUNTIME=$(RUNTIME)
@@ -21,7 +21,11 @@ payloads-tested: $(PAYLOADS_TESTED:%=payload-%)
 $(PAYLOADS:%=payload-%): payload-%:
 	+@$(call payload_make,$*)
 
-# What one takes from another is not to be built twice at a time.
+# What they take from elsewhere is not to be built twice at a time.
+ifeq ($(RUNTIME),kontain)
+$(PAYLOADS:%=payload-%): runtime-c
+payload-cpp: runtime
+endif
 payload-python: payload-sqlite
 payload-numpy: payload-python
 
@@ -34,5 +38,5 @@ $(PAYLOADS:%=check-payload-%): check-payload-%: km
 demo: ## Set up, build km and Lua from its Debian source, run Lua under km
 	@$(MAKE) --no-print-directory setup-demo
 	@$(MAKE) --no-print-directory km
-	@$(MAKE) --no-print-directory payload-lua
-	@payloads/demo $(BUILD)/payloads/lua $(KM)
+	@$(MAKE) --no-print-directory payload-lua RUNTIME=musl
+	@payloads/demo $(BUILD)/payloads-musl/lua $(KM)

@@ -18,12 +18,12 @@ KM_FLAGS ?=
 JOBS     ?= $(shell nproc)
 ARGS     ?=
 
-# The C library: `musl` (the distribution's) or `kontain` (km's own). Each has
+# The C library: `kontain` (km's own) or `musl` (the distribution's). Each has
 # its own folder for all that is made.
-RUNTIME ?= musl
+RUNTIME ?= kontain
 
-OUTPUTS_musl    := $(BUILD)/payloads
-OUTPUTS_kontain := $(BUILD)/payloads-kontain
+OUTPUTS_kontain := $(BUILD)/payloads
+OUTPUTS_musl    := $(BUILD)/payloads-musl
 OUTPUTS := $(OUTPUTS_$(RUNTIME))
 $(if $(OUTPUTS),,$(error RUNTIME is musl or kontain, not "$(RUNTIME)"))
 
@@ -61,7 +61,11 @@ UPSTREAM_ENV = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u KM -u KM_FLAG
 UPSTREAM_MAKE = $(UPSTREAM_ENV) SOURCE_DATE_EPOCH=$$(dpkg-parsechangelog -l$(SRC)/debian/changelog -STimestamp) \
 	$(MAKE) -C $(SRC)
 
-RECIPE       := Makefile $(PAYLOADS)/payload.mk
+# What km's own C and C++ library are built to.
+LIBC_kontain      := $(BUILD)/kontain/runtime/libc.a
+LIBSTDCXX_kontain := $(BUILD)/kontain/lib/libstdc++.a
+
+RECIPE       := Makefile $(PAYLOADS)/payload.mk $(if $(SOURCE),$(LIBC_$(RUNTIME)))
 SOURCE_READY := $(SRC)/debian/changelog
 
 .DELETE_ON_ERROR:
@@ -70,7 +74,13 @@ SOURCE_READY := $(SRC)/debian/changelog
 all: $(PAYLOAD)
 	@:
 
-$(SOURCE_READY):
+$(LIBC_kontain):
+	@$(MAKE) --no-print-directory -C $(TOP) BUILD=$(BUILD) runtime-c
+
+$(LIBSTDCXX_kontain):
+	@$(MAKE) --no-print-directory -C $(TOP) BUILD=$(BUILD) runtime
+
+$(SOURCE_READY): | $(LIBC_$(RUNTIME))
 	@for tool in gcc $(firstword $(CC_KM)) $(NEEDS); do \
 		command -v $$tool >/dev/null || \
 		{ echo "$(NAME): $$tool not found: run 'make setup'" >&2; exit 1; }; done
