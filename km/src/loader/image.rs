@@ -12,7 +12,7 @@ use crate::loader::elf::{ElfImage, Kind as ElfKind, PHDR_SIZE, Segment};
 use crate::loader::stack::{self, AuxValue, StackContent, StackImage};
 use crate::loader::vdso::Vdso;
 use crate::loader::{LoadError, Program, Target};
-use crate::mem::layout::{PAGE, STACK_RANDOM, TASK_SIZE};
+use crate::mem::layout::{PAGE, READY_AT_ONCE, STACK_RANDOM, TASK_SIZE};
 use crate::mem::mapping::{Kind, MapFlags, Mapping, Prot};
 use crate::mem::space::AddressSpace;
 use crate::sys::proc;
@@ -81,6 +81,9 @@ fn mmap_random(space: &AddressSpace) -> u64 {
 const BRK_RANDOM: u64 = 32 << 20;
 /// The most memory held ready for a stack without limit.
 const STACK_READY_MAX: u64 = 1 << 30;
+
+/// The most of a program's data that is read and copied before it is touched.
+const DATA_READY_MAX: u64 = 4 << 20;
 
 /// Loads `target` into `space`.
 ///
@@ -210,12 +213,15 @@ fn map_segment(
         };
         let mapping = Mapping::new(prot(segment.prot), kind);
         space.map_file(
-            range,
+            range.clone(),
             mapping,
             libc::MAP_PRIVATE,
             program.file.as_fd(),
             file.offset,
         )?;
+        if segment.prot & libc::PROT_WRITE != 0 {
+            space.make_ready(&range, DATA_READY_MAX);
+        }
     }
     if let Some(clear) = &segment.clear {
         let clear = shifted(clear);
@@ -225,6 +231,7 @@ fn map_segment(
     if let Some(bss) = &segment.bss {
         let mapping = Mapping::new(prot(segment.bss_prot), Kind::Anon);
         space.map_anonymous(shifted(bss), mapping)?;
+        space.make_ready(&shifted(bss), READY_AT_ONCE);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::errno::Errno;
 use crate::loader::prot;
-use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, TASK_SIZE};
+use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, READY_AT_ONCE, TASK_SIZE};
 use crate::mem::mapping::{FileInfo, Kind, MapFlags, Mapping, Prot};
 use crate::mem::remap::Remap;
 use crate::mem::space::{AddressSpace, MAP_DROPPABLE};
@@ -132,10 +132,13 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         }
         _ => errno,
     })?;
+    let is_private = !shared && anonymous && rights.contains(Prot::WRITE);
     if flags & now == libc::MAP_POPULATE {
         let population = Population::of(&space, &range);
         drop(space);
         population.attempt();
+    } else if is_private && flags & (libc::MAP_NORESERVE | libc::MAP_GROWSDOWN) == 0 {
+        space.make_ready(&range, READY_AT_ONCE);
     }
     Ok(range.start)
 }
