@@ -10,7 +10,14 @@ images: $(IMAGES:%=image-%) ## Build the container images; one of them: image-NA
 $(IMAGES:%=image-%): image-%: image-files-%
 	$(DOCKER) build --tag km/$* $(BUILD)/images/$*
 
+# What an image has beside its programs: of Python's library all but its tests, what
+# needs a display, and what only builds and installs.
+IMAGE_MORE_python := tar -C $(BUILD)/payloads/python -c --exclude=test --exclude=tests --exclude=__pycache__ \
+	--exclude=idlelib --exclude=tkinter --exclude=turtledemo --exclude=turtle.py --exclude=lib2to3 \
+	--exclude=ensurepip --exclude='config-*' --exclude=lib-dynload lib/python3.11 | tar -C $(BUILD)/images/python -x
+
 # What the image is made of, without a container engine.
 $(IMAGES:%=image-files-%): image-files-%: km payload-%
-	@mkdir -p $(BUILD)/images/$*
-	@cp docker/$*/Dockerfile $(KM) $(BUILD)/payloads/$*/*.km $(BUILD)/images/$*/
+	@rm -rf $(BUILD)/images/$* && mkdir -p $(BUILD)/images/$*
+	@cp docker/$*/* $(KM) $(BUILD)/payloads/$*/*.km $(BUILD)/images/$*/
+	@$(IMAGE_MORE_$*)

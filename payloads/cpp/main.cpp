@@ -1,7 +1,7 @@
 // A web server in C++17: a pool of threads, a store under a lock, exceptions for
 // what goes wrong.
 //
-//   server PORT FOLDER [THREADS]
+//   server PORT FOLDER [THREADS [ADDRESS]]
 //
 // It serves the files of FOLDER, keeps texts under /store/NAME, computes under
 // /primes, /words and /sort, and ends by SIGTERM or SIGINT.
@@ -281,7 +281,7 @@ private:
     std::atomic<bool> closing{false};
 };
 
-int listen_on(int port) {
+int listen_on(const char *at, int port) {
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         throw std::system_error(errno, std::generic_category(), "socket");
@@ -290,14 +290,15 @@ int listen_on(int port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (inet_pton(AF_INET, at, &address.sin_addr) != 1)
+        throw std::invalid_argument(std::string("not an address: ") + at);
     if (bind(descriptor, reinterpret_cast<sockaddr *>(&address), sizeof address) < 0 || listen(descriptor, 64) < 0)
         throw std::system_error(errno, std::generic_category(), "the port");
     return descriptor;
 }
 
 // Clients are waited for a moment each, so that the end is noticed.
-void run(int port, const std::filesystem::path &folder, unsigned threads) {
+void run(const char *address, int port, const std::filesystem::path &folder, unsigned threads) {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
@@ -306,7 +307,7 @@ void run(int port, const std::filesystem::path &folder, unsigned threads) {
     const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
     if (signals < 0)
         throw std::system_error(errno, std::generic_category(), "signalfd");
-    const int listening = listen_on(port);
+    const int listening = listen_on(address, port);
     Server server(std::filesystem::absolute(folder).lexically_normal());
     {
         Pool pool(threads);
@@ -337,9 +338,10 @@ void run(int port, const std::filesystem::path &folder, unsigned threads) {
 
 int main(int argc, char **argv) {
     try {
-        if (argc < 3 || argc > 4)
-            throw std::invalid_argument("usage: server PORT FOLDER [THREADS]");
-        run(std::stoi(argv[1]), argv[2], argc == 4 ? static_cast<unsigned>(std::stoul(argv[3])) : 8);
+        if (argc < 3 || argc > 5)
+            throw std::invalid_argument("usage: server PORT FOLDER [THREADS [ADDRESS]]");
+        const char *address = argc > 4 ? argv[4] : "127.0.0.1";
+        run(address, std::stoi(argv[1]), argv[2], argc > 3 ? static_cast<unsigned>(std::stoul(argv[3])) : 8);
     } catch (const std::exception &error) {
         std::cerr << "server: " << error.what() << std::endl;
         return 1;
