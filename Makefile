@@ -7,6 +7,7 @@ include make/build.mk
 include make/setup.mk
 include make/runtime.mk
 include make/install.mk
+include make/dist.mk
 include make/guests.mk
 include make/payloads.mk
 include make/svm.mk

@@ -63,14 +63,18 @@ fn commit() -> String {
         let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
         (output.status.success() && !text.is_empty()).then_some(text)
     };
-    if let Some(head) = git(&["rev-parse", "--git-path", "HEAD"]) {
-        println!("cargo::rerun-if-changed={head}");
+    // The first changes with the branch, the second with each commit.
+    for name in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", name]);
+        if let Some(path) = path.filter(|path| Path::new(path).exists()) {
+            println!("cargo::rerun-if-changed={path}");
+        }
     }
     git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The build's day: `SOURCE_DATE_EPOCH` where it is set, for builds that can
-/// be repeated to the byte, else the commit's own.
+/// The build's day: that of `SOURCE_DATE_EPOCH` where it is set, for builds
+/// that can be repeated to the byte, else today.
 fn date() -> String {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let epoch = env::var("SOURCE_DATE_EPOCH").unwrap_or_default();

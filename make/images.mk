@@ -1,6 +1,7 @@
 # Container images, a folder each under docker/.
 
-IMAGES := $(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile))
+# The builder is none of a payload: make/dist.mk.
+IMAGES := $(filter-out builder,$(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile)))
 DOCKER ?= docker
 
 .PHONY: images $(IMAGES:%=image-%) $(IMAGES:%=image-files-%)

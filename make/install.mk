@@ -1,34 +1,32 @@
-# /opt/kontain: km and its runtime in their place, and archives of it.
+# /opt/kontain: km and its runtime in their place.
 
-# Where programs find the runtime, and in front of that where it is put (for packages).
+# Where it is put, and a folder in front of that (for packages).
 PREFIX ?= /opt/kontain
 DESTDIR ?=
-INSTALLED := $(DESTDIR)$(PREFIX)
-# All that is installed there, and nothing else is touched.
-INSTALL_TOOLS := kontain-gcc kontain-g++ kontain-ar kontain-strip
-INSTALL_FOLDERS := runtime lib include
+# For the recipes here, and not for what is built by makefiles that know these names.
+unexport PREFIX DESTDIR
+quoted = '$(subst ','\'',$(1))'
+INSTALLED = $(call quoted,$(DESTDIR)$(PREFIX))
+CHECKED_PREFIX = case $(call quoted,$(PREFIX)) in /*) ;; *) \
+	echo "$(1): PREFIX must be an absolute path, not \""$(call quoted,$(PREFIX))"\"" >&2; exit 1 ;; esac
 
-VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-DIST = dist/km-$(VERSION)-x86_64
+# Licence texts, and the list of what km and its runtime are made of.
+NOTICES := $(BUILD)/notices
 
-.PHONY: install uninstall dist
+.PHONY: install uninstall install-check notices
 
-install: km runtime ## Put km, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
-	@case "$(PREFIX)" in /*) ;; *) echo "install: PREFIX must be an absolute path" >&2; exit 1 ;; esac
-	@mkdir -p $(INSTALLED)/bin
-	@install -m 755 $(KM) $(INSTALLED)/bin/km
-	@for folder in $(INSTALL_FOLDERS); do \
-		rm -rf $(INSTALLED)/$$folder.new && cp -a $(KONTAIN)/$$folder $(INSTALLED)/$$folder.new && \
-		rm -rf $(INSTALLED)/$$folder && mv $(INSTALLED)/$$folder.new $(INSTALLED)/$$folder || exit 1; done
-	@for tool in $(INSTALL_TOOLS); do \
-		rm -f $(INSTALLED)/bin/$$tool && cp -P $(KONTAIN)/bin/$$tool $(INSTALLED)/bin/; done
-	@rm -f $(INSTALLED)/bin/kontain-ar $(INSTALLED)/bin/kontain-gcc
-	@sed 's|^\(link=.* prefix=\)/opt/kontain|\1$(PREFIX)|' $(KONTAIN)/bin/kontain-gcc > $(INSTALLED)/bin/kontain-gcc
-	@cp $(KONTAIN)/bin/kontain-ar $(INSTALLED)/bin/kontain-ar
-	@chmod 755 $(INSTALLED)/bin/kontain-gcc $(INSTALLED)/bin/kontain-ar
-	@echo "km is in $(INSTALLED)/bin"
+install: install-check km runtime notices ## Put km, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
+	@make/install-tree install $(INSTALLED) $(KM) $(KONTAIN) $(NOTICES)
 
-uninstall: ## Remove what make install has put there
-	@rm -f $(addprefix $(INSTALLED)/bin/,km $(INSTALL_TOOLS))
-	@rm -rf $(addprefix $(INSTALLED)/,$(INSTALL_FOLDERS))
-	@rmdir $(INSTALLED)/bin $(INSTALLED) 2>/dev/null || true
+# Before anything is built.
+install-check:
+	@$(call CHECKED_PREFIX,install)
+	@make/install-tree check-install $(INSTALLED)
+
+uninstall: ## Remove what make install has put there, and nothing else
+	@$(call CHECKED_PREFIX,uninstall)
+	@make/install-tree uninstall $(INSTALLED)
+
+notices: runtime
+	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) cargo run --quiet --locked --package km-notices -- \
+		$(NOTICES) $(BUILD)/sources $(RUNTIME_WORK)

@@ -14,6 +14,9 @@ RUNTIME_TOOLS := $(patsubst %,$(KONTAIN)/bin/%,kontain-gcc kontain-g++ kontain-a
 # Runs a command that speaks only when it fails.
 RUNTIME_LOG := $(RUNTIME_WORK)/build.log
 RUNTIME_QUIETLY := payloads/quietly $(RUNTIME_LOG)
+# Nothing of what is built tells where it was built, and libraries look in the pinned place.
+RUNTIME_CFLAGS := -O2 -g0 -ffile-prefix-map=$(RUNTIME_WORK)=/kontain
+RUNTIME_PLACE := --prefix=/opt/kontain
 
 .PHONY: runtime runtime-c
 
@@ -36,7 +39,7 @@ $(KONTAIN)/runtime/libc.a: $(MUSL)/.patched
 	@mkdir -p $(KONTAIN)/include/c++ $(KONTAIN)/lib
 	@rm -rf $(KONTAIN)/runtime $(RUNTIME_LOG)
 	@find $(KONTAIN)/include -mindepth 1 -maxdepth 1 ! -name 'c++' -exec rm -rf {} +
-	@cd $(MUSL) && $(abspath payloads/quietly) $(RUNTIME_LOG) env CFLAGS="-O2 -g0" ./configure \
+	@cd $(MUSL) && $(abspath payloads/quietly) $(RUNTIME_LOG) env CFLAGS="$(RUNTIME_CFLAGS)" ./configure \
 		--prefix=$(KONTAIN) --libdir=$(KONTAIN)/runtime --includedir=$(KONTAIN)/include \
 		--syslibdir=$(KONTAIN)/runtime --disable-wrapper
 	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(MUSL) -j$(shell nproc) install
@@ -59,8 +62,8 @@ $(KONTAIN)/lib/libkontain.a: $(wildcard runtime/libkontain/*) $(KONTAIN)/runtime
 	@cp runtime/libkontain/kontain.h $(KONTAIN)/include/
 	@cp runtime/libkontain/kontain.py $(KONTAIN)/lib/python/
 	@$(KONTAIN)/bin/kontain-gcc -O2 -Wall -Wextra -fPIC -c runtime/libkontain/kontain.c -o $(RUNTIME_WORK)/kontain.o
-	@rm -f $@ && ar rcs $@ $(RUNTIME_WORK)/kontain.o
-	@$(KONTAIN)/bin/kontain-gcc -shared -Wl,-soname,libkontain.so $(RUNTIME_WORK)/kontain.o -o $(KONTAIN)/lib/libkontain.so
+	@rm -f $@ && ar rcsD $@ $(RUNTIME_WORK)/kontain.o
+	@$(KONTAIN)/bin/kontain-gcc -shared $(RUNTIME_PLACE) -Wl,-soname,libkontain.so $(RUNTIME_WORK)/kontain.o -o $(KONTAIN)/lib/libkontain.so
 
 # The C++ library of the machine's own g++, from the source of its package.
 $(GCC)/.unpacked:
@@ -78,9 +81,10 @@ $(KONTAIN)/lib/libstdc++.a: $(GCC)/.unpacked | $(KONTAIN)/runtime/libc.a $(RUNTI
 	@cd $(LIBSTDCXX) && $(abspath payloads/quietly) $(RUNTIME_LOG) $(GCC)/libstdc++-v3/configure \
 		--build=$$(gcc -dumpmachine) --host=x86_64-linux-musl --prefix=$(KONTAIN) --libdir=$(KONTAIN)/lib \
 		--with-gxx-include-dir=$(KONTAIN)/include/c++ --disable-multilib --disable-nls --disable-libstdcxx-pch \
-		CC=$(KONTAIN)/bin/kontain-gcc CXX=$(KONTAIN)/bin/kontain-g++ CFLAGS="-O2 -g0" CXXFLAGS="-O2 -g0" \
+		CC="$(KONTAIN)/bin/kontain-gcc $(RUNTIME_PLACE)" CXX="$(KONTAIN)/bin/kontain-g++ $(RUNTIME_PLACE)" \
+		CFLAGS="$(RUNTIME_CFLAGS)" CXXFLAGS="$(RUNTIME_CFLAGS)" AR_FLAGS=crD \
 		AR=ar RANLIB=ranlib NM=nm
 	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) -j$(shell nproc) all
 	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) install
-	@rm -rf $(KONTAIN)/lib/*.la $(KONTAIN)/share
+	@rm -rf $(KONTAIN)/lib/*.la $(KONTAIN)/lib/*-gdb.py $(KONTAIN)/share
 	@touch $@

@@ -6,7 +6,7 @@ FILTER ?=
 DEFAULT_SIGNALS := $(shell env --default-signal true 2>/dev/null && echo env --default-signal)
 RUNNER = BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' $(DEFAULT_SIGNALS) cargo run --quiet --package km-tests --
 # What the runner needs at hand, whatever it is asked for.
-RUNNER_NEEDS := km runtime guests
+RUNNER_NEEDS := km runtime notices guests
 
 .PHONY: test test-unit test-kvm test-svm lint
 

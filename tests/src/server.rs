@@ -21,6 +21,8 @@ const SETTING: &str = "# km-test:";
 const STARTER: &str = "RUN";
 /// Tells it where km's C library and compilers are.
 const RUNTIME: &str = "KONTAIN";
+/// Tells it which monitor is to be installed and packed.
+const MONITOR: &str = "KM";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The cases of all scripts, by name.
@@ -32,6 +34,10 @@ pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
             let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
             let mut case = parse(kind, &path, &fs::read_to_string(&path)?).map_err(error)?;
             let runtime = runtime.to_string_lossy().into_owned();
+            if kind == "toolchain" {
+                let monitor = locations.km.to_string_lossy().into_owned();
+                case.job.env.push((MONITOR.into(), monitor));
+            }
             case.job.env.push((RUNTIME.into(), runtime));
             cases.push(case);
         }

@@ -119,25 +119,46 @@ PYTHONPATH=$KONTAIN/lib/python works "the Python module" $RUN /usr/bin/python3 i
 
 # What is wrong is said in a line.
 is "a relative prefix" "$(kontain-gcc --prefix=here main.o 2>&1)" "kontain-gcc: --prefix=DIR needs an absolute path"
+is "both at once" "$(kontain-gcc -static -dynamic main.o 2>&1)" "kontain-gcc: -static and -dynamic exclude each other"
+is "no compiler" "$(KONTAIN_GCC=gcc-0 kontain-gcc main.o 2>&1)" \
+    "kontain-gcc: gcc-0 is not installed: kontain-gcc uses the machine's"
+mkdir -p alone/bin && cp "$KONTAIN/bin/kontain-gcc" alone/bin/
+is "no C library" "$(alone/bin/kontain-gcc main.o 2>&1)" \
+    "kontain-gcc: no runtime at $PWD/alone/runtime: kontain-gcc belongs into bin beside it ('make runtime' builds it)"
+printf '#!/bin/sh\n[ "$1" = -dumpversion ] && echo 99.1\n' >g++-99 && chmod +x g++-99
+is "another compiler" "$(KONTAIN_GXX=./g++-99 kontain-g++ throw.cpp 2>&1)" \
+    "kontain-g++: the C++ library is that of g++ $(g++ -dumpversion), and ./g++-99 is version 99: KONTAIN_GXX=g++-$(g++ -dumpversion)"
 is "machine" "$(kontain-gcc -dumpmachine)" "x86_64-linux-musl"
 printf '#include <stdio.h>\nint main(int c, char **v) { char b[8]; sprintf(b, "%%d", c); return puts(b) + !v; }\n' >fortified.c
 /usr/bin/gcc -O2 -D_FORTIFY_SOURCE=2 -c fortified.c
 is "an object for glibc" "$(kontain-gcc -o fortified fortified.o 2>&1 | tail -n 1)" \
     "kontain-gcc: an object was compiled for glibc (it wants __sprintf_chk): compile it with kontain-gcc"
 if [ -n "$RUN" ]; then
-    kontain-gcc -dynamic --prefix=/nowhere/kontain -o lost main.o twice.o -lm
-    is "no runtime" "$($RUN ./lost 2>&1)" \
-        "km: ./lost: its interpreter /nowhere/kontain/runtime/libc.so cannot be used: No such file or directory (km's runtime is not installed there: make install)"
-    $RUN ./lost 2>/dev/null
-    is "its status" $? 127
-    kontain-gcc -o other main.o twice.o -lm
+    mount -t tmpfs tmpfs /opt
+    for place in /opt/kontain /nowhere/kontain; do
+        kontain-gcc -dynamic --prefix=$place -o lost main.o twice.o -lm
+        is "no runtime" "$($RUN ./lost 2>&1)" \
+            "km: ./lost: its interpreter $place/runtime/libc.so: No such file or directory (km's runtime is not installed there: make install)"
+        $RUN ./lost 2>/dev/null
+        is "its status" $? 127
+    done
     printf '\10\0\0\0\4\0\0\0\1\0\0\0kontain\0\2\0\0\0' >note
+    mkdir -p newer/runtime
+    remedy="install km and its runtime anew, then link it again"
+    objcopy --update-section .note.kontain=note "$KONTAIN/runtime/libc.so" newer/runtime/libc.so
+    kontain-gcc -dynamic --prefix="$PWD/newer" -o newest main.o twice.o -lm
+    is "a runtime of another version" "$($RUN ./newest 2>&1)" \
+        "km: ./newest: its interpreter $PWD/newer/runtime/libc.so: cannot be executed: built for version 2 of km's C library, and this km has version 1: $remedy"
+    $RUN ./newest 2>/dev/null
+    is "its status" $? 126
+    kontain-gcc -o other main.o twice.o -lm
     objcopy --update-section .note.kontain=note other
     is "another version" "$($RUN ./other 2>&1)" \
-        "km: ./other: cannot be executed: built for version 2 of km's C library, and this km has version 1: link it again"
+        "km: ./other: cannot be executed: built for version 2 of km's C library, and this km has version 1: $remedy"
     $RUN ./other 2>/dev/null
     is "its status" $? 126
 else
-    for name in "no runtime" "its status" "another version" "its status"; do echo "ok $name"; done
+    for name in "no runtime" "its status" "no runtime" "its status" "a runtime of another version" "its status" \
+        "another version" "its status"; do echo "ok $name"; done
 fi
 finish

@@ -44,7 +44,7 @@ pub enum LoadError {
     Script { path: PathBuf, source: ScriptError },
     #[error("{}: too many levels of #! interpreters", path.display())]
     Loop { path: PathBuf },
-    #[error("{}: its interpreter {} cannot be used: {source}{}", path.display(), interpreter.display(), remedy(interpreter, source))]
+    #[error("{}: its interpreter {source}{}", path.display(), remedy(interpreter, source))]
     Interpreter {
         path: PathBuf,
         interpreter: PathBuf,

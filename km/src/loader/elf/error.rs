@@ -38,7 +38,8 @@ pub enum Flaw {
     #[error("damaged ELF file: empty interpreter path")]
     InterpEmpty,
     #[error(
-        "built for version {0} of km's C library, and this km has version {ABI}: link it again"
+        "built for version {0} of km's C library, and this km has version {ABI}: \
+         install km and its runtime anew, then link it again"
     )]
     RuntimeAbi(u32),
     #[error("damaged ELF file: nothing to load")]

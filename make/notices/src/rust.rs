@@ -1,0 +1,230 @@
+//! The crates that km is linked from, and Rust's own library.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{Component, Part, Result, output};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// How the files with licence texts begin.
+const TEXTS: [&str; 6] = [
+    "LICENSE",
+    "LICENCE",
+    "COPYING",
+    "COPYRIGHT",
+    "NOTICE",
+    "UNLICENSE",
+];
+
+/// km itself.
+#[derive(Debug)]
+pub struct Own {
+    pub root: PathBuf,
+    pub version: String,
+    pub licence: String,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    license: Option<String>,
+    source: Option<String>,
+    manifest_path: PathBuf,
+}
+
+fn metadata() -> Result<Metadata> {
+    let text = cargo(&[
+        "metadata",
+        "--locked",
+        "--format-version=1",
+        "--filter-platform",
+        TARGET,
+    ])?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn cargo(args: &[&str]) -> Result<String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    output(&cargo, args)
+}
+
+pub fn own() -> Result<Own> {
+    let metadata = metadata()?;
+    let km = metadata
+        .packages
+        .into_iter()
+        .find(|package| package.name == "km");
+    let km = km.ok_or("km is not in this workspace")?;
+    Ok(Own {
+        root: metadata.workspace_root,
+        version: km.version,
+        licence: km.license.unwrap_or_default(),
+    })
+}
+
+pub fn components() -> Result<Vec<Component>> {
+    let metadata = metadata()?;
+    let tree = cargo(&[
+        "tree",
+        "--locked",
+        "--package",
+        "km",
+        "--target",
+        TARGET,
+        "--edges",
+        "normal,no-proc-macro",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ])?;
+    let linked = linked(&tree);
+    let checksums = checksums(&fs::read_to_string(
+        metadata.workspace_root.join("Cargo.lock"),
+    )?);
+    let mut components = Vec::new();
+    for package in metadata.packages {
+        let id = (package.name, package.version);
+        // What has no source is the workspace's own.
+        if package.source.is_none() || !linked.contains(&id) {
+            continue;
+        }
+        let checksum = checksums.get(&id).cloned();
+        let (name, version) = id;
+        let folder = package.manifest_path.parent().unwrap_or(Path::new("."));
+        let mut texts = texts(folder)?;
+        let licence = package.license.unwrap_or_default().replace('/', " OR ");
+        // Some leave the text out where it is the well-known one.
+        if texts.is_empty() && licence.contains("Apache-2.0") {
+            texts.push((
+                metadata.workspace_root.join("LICENSE"),
+                "LICENSE-APACHE".into(),
+            ));
+        }
+        components.push(Component {
+            purl: Some(format!("pkg:cargo/{name}@{version}")),
+            name,
+            version,
+            licence,
+            checksum,
+            comment: None,
+            part: Part::Km,
+            texts,
+        });
+    }
+    components.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    components.push(standard_library()?);
+    Ok(components)
+}
+
+/// Names and versions in the lines of `cargo tree`.
+fn linked(tree: &str) -> BTreeSet<(String, String)> {
+    tree.lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+            Some((name.to_owned(), version.to_owned()))
+        })
+        .collect()
+}
+
+/// The checksums in a `Cargo.lock`.
+fn checksums(lock: &str) -> HashMap<(String, String), String> {
+    lock.split("[[package]]")
+        .filter_map(|entry| {
+            let value = |key: &str| {
+                entry.lines().find_map(|line| {
+                    let value = line.strip_prefix(key)?.strip_prefix(" = \"")?;
+                    value.strip_suffix('"').map(str::to_owned)
+                })
+            };
+            Some(((value("name")?, value("version")?), value("checksum")?))
+        })
+        .collect()
+}
+
+fn texts(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if TEXTS
+            .iter()
+            .any(|text| name.to_uppercase().starts_with(text))
+            && entry.path().is_file()
+        {
+            texts.push((entry.path(), name));
+        }
+    }
+    texts.sort();
+    Ok(texts)
+}
+
+fn standard_library() -> Result<Component> {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let said = output(&rustc, &["-vV"])?;
+    let value = |key: &str| {
+        let value = said
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        value.unwrap_or("unknown").to_owned()
+    };
+    let sysroot = PathBuf::from(output(&rustc, &["--print", "sysroot"])?.trim());
+    let texts = sysroot.join("share/doc/rust");
+    Ok(Component {
+        name: "rust-std".to_owned(),
+        version: value("release"),
+        licence: "MIT OR Apache-2.0".to_owned(),
+        purl: Some(format!(
+            "pkg:github/rust-lang/rust@{}",
+            value("commit-hash")
+        )),
+        checksum: None,
+        comment: Some("Rust's library, with the crates it is made of itself".to_owned()),
+        part: Part::Km,
+        texts: vec![
+            (
+                texts.join("COPYRIGHT-library.html"),
+                "COPYRIGHT-library.html".to_owned(),
+            ),
+            (
+                texts.join("licenses/Apache-2.0.txt"),
+                "Apache-2.0.txt".to_owned(),
+            ),
+            (texts.join("licenses/MIT.txt"), "MIT.txt".to_owned()),
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linked_crates_are_read_from_the_tree() {
+        let tree = "km v0.1.0 (/somewhere/km)\nlibc v0.2.1\nlibc v0.2.1 (*)\n\n";
+        let expected = [("km", "0.1.0"), ("libc", "0.2.1")];
+        let expected = expected.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        assert_eq!(linked(tree), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn a_checksum_belongs_to_a_version() {
+        let lock = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nchecksum = \"01\"\n\n\
+                    [[package]]\nname = \"a\"\nversion = \"2.0.0\"\ndependencies = [\n \"b\",\n]\n";
+        let checksums = checksums(lock);
+        assert_eq!(checksums.len(), 1);
+        assert_eq!(checksums[&("a".to_owned(), "1.0.0".to_owned())], "01");
+    }
+}
