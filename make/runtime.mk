@@ -34,10 +34,10 @@ $(MUSL)/.patched: $(MUSL_PATCHES) $(MUSL_OVERLAY)
 	@touch $@
 
 # The C library, and the kernel's headers beside its own.
-$(KONTAIN)/runtime/libc.a: $(MUSL)/.patched
+$(KONTAIN)/runtime/libc.a: $(MUSL)/.patched make/runtime.mk
 	@echo "  MUSL   $(KONTAIN)/runtime"
 	@mkdir -p $(KONTAIN)/include/c++ $(KONTAIN)/lib
-	@rm -rf $(KONTAIN)/runtime $(RUNTIME_LOG)
+	@rm -rf $(KONTAIN)/runtime $(MUSL)/obj $(MUSL)/lib $(RUNTIME_LOG)
 	@find $(KONTAIN)/include -mindepth 1 -maxdepth 1 ! -name 'c++' -exec rm -rf {} +
 	@cd $(MUSL) && $(abspath payloads/quietly) $(RUNTIME_LOG) env CFLAGS="$(RUNTIME_CFLAGS)" ./configure \
 		--prefix=$(KONTAIN) --libdir=$(KONTAIN)/runtime --includedir=$(KONTAIN)/include \
