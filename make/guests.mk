@@ -52,6 +52,7 @@ GUEST_CXX_dynamic-kontain = $(KONTAIN)/bin/kontain-g++ -dynamic --prefix=$(KONTA
 
 # What single programs need at their link.
 GUEST_LDFLAGS_dlopen := -ldl
+GUEST_LDFLAGS_libc_dlfcn := -rdynamic
 GUEST_LDFLAGS_exec_stack := -Wl,-z,execstack
 GUEST_LDFLAGS_elf_align := -Wl,-z,max-page-size=0x200000
 GUEST_LDFLAGS_elf_low := -no-pie -Wl,-Ttext-segment=0x200000

@@ -1,7 +1,7 @@
 //! A case: one job and what is asked of it, made into a trial for each host.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -41,12 +41,22 @@ impl Host {
 pub struct Case {
     pub name: String,
     pub job: Job,
+    /// Whose native run the runs of `job` are compared with, if not with its
+    /// own.
+    pub truth: Option<Job>,
     /// The end that is asked of the native run.
     pub end: End,
     /// The standard output that is asked of it, if the case says.
     pub stdout: Option<String>,
     pub hosts: Vec<Host>,
     pub absence: Absence,
+}
+
+impl Case {
+    /// What is run natively for the others to be compared with.
+    pub fn truth(&self) -> &Job {
+        self.truth.as_ref().unwrap_or(&self.job)
+    }
 }
 
 /// What it means if the case's program is not there.
@@ -100,18 +110,25 @@ impl Session {
 /// since they come last.
 pub fn local_trials(session: &Arc<Session>, case: &Arc<Case>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    let reference = Arc::new(OnceLock::new());
+    // What the truth came to. Held while the case is run: its runs share a directory.
+    let truth = Arc::new(Mutex::new(None));
     if case.hosts.contains(&Host::Native) {
         let (session, case) = (Arc::clone(session), Arc::clone(case));
-        let reference = Arc::clone(&reference);
+        let truth = Arc::clone(&truth);
         let name = format!("{}::native", case.name);
         trials.push(Trial::ignorable_test(name.clone(), move || {
             if let Some(completion) = absent(&session, &case, &name)? {
                 return Ok(completion);
             }
-            let outcome =
-                reference.get_or_init(|| process::run(&case.job, &scratch(&session, &case)));
-            check_native(&session, &name, &case, outcome)
+            let scratch = scratch(&session, &case);
+            let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            let truth = truth.get_or_insert_with(|| process::run(case.truth(), &scratch));
+            let completion = check_native(&session, &name, &case, truth)?;
+            if case.truth.is_none() || matches!(completion, Completion::Ignored { .. }) {
+                return Ok(completion);
+            }
+            let own = process::run(&case.job, &scratch);
+            check_same(&case, truth, "natively", &own)
         }));
     }
     if case.hosts.contains(&Host::Kvm) {
@@ -122,14 +139,15 @@ pub fn local_trials(session: &Arc<Session>, case: &Arc<Case>) -> Vec<Trial> {
                 return Ok(completion);
             }
             let scratch = scratch(session, &case);
-            let native = reference.get_or_init(|| process::run(&case.job, &scratch));
+            let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            let truth = truth.get_or_insert_with(|| process::run(case.truth(), &scratch));
             if let completion @ Completion::Ignored { .. } =
-                check_native(session, &name, &case, native)?
+                check_native(session, &name, &case, truth)?
             {
                 return Ok(completion);
             }
             let job = case.job.under(&session.km.to_string_lossy());
-            check_same(native, &process::run(&job, &scratch))
+            check_same(&case, truth, "under km", &process::run(&job, &scratch))
         }));
     }
     trials
@@ -154,7 +172,7 @@ pub fn svm_trial(session: &Arc<Session>, case: &Arc<Case>) -> Option<Trial> {
         {
             return Ok(completion);
         }
-        check_same(&native, &under_km)
+        check_same(&case, &native, "under km", &under_km)
     }))
 }
 
@@ -211,9 +229,19 @@ fn check_native(
     Ok(Completion::Completed)
 }
 
-fn check_same(native: &Outcome, under_km: &Outcome) -> Result<Completion, Failed> {
-    match compare::difference(native, under_km) {
-        None => Ok(Completion::Completed),
-        Some(report) => Err(report.into()),
-    }
+/// Whether a run of the case, made in a way that `how` tells, was as its truth.
+fn check_same(
+    case: &Case,
+    truth: &Outcome,
+    how: &str,
+    outcome: &Outcome,
+) -> Result<Completion, Failed> {
+    let Some(report) = compare::difference(truth, outcome) else {
+        return Ok(Completion::Completed);
+    };
+    let truth = match &case.truth {
+        None => "natively".into(),
+        Some(job) => format!("{} natively", job.program),
+    };
+    Err(format!("(- {truth}, + {how})\n{report}").into())
 }

@@ -10,22 +10,20 @@ const DIFFERING_LINES: usize = 8;
 const LAST_LINES: usize = 16;
 const LINE_LENGTH: usize = 200;
 
-/// What `under_km` has other than `native`; nothing if they are the same.
-pub fn difference(native: &Outcome, under_km: &Outcome) -> Option<String> {
+/// What `outcome` has other than `truth`, marked with + and -; nothing if they are
+/// the same.
+pub fn difference(truth: &Outcome, outcome: &Outcome) -> Option<String> {
     let mut report = String::new();
-    if native.end != under_km.end {
-        let _ = writeln!(report, "end: - {}", native.end);
-        let _ = writeln!(report, "     + {}", under_km.end);
+    if truth.end != outcome.end {
+        let _ = writeln!(report, "end: - {}", truth.end);
+        let _ = writeln!(report, "     + {}", outcome.end);
     }
-    report_text(&mut report, "stdout", &native.stdout, &under_km.stdout);
-    report_text(&mut report, "stderr", &native.stderr, &under_km.stderr);
-    if under_km.end.is_own() {
-        report_files(&mut report, &native.files, &under_km.files);
+    report_text(&mut report, "stdout", &truth.stdout, &outcome.stdout);
+    report_text(&mut report, "stderr", &truth.stderr, &outcome.stderr);
+    if outcome.end.is_own() {
+        report_files(&mut report, &truth.files, &outcome.files);
     }
-    if report.is_empty() {
-        return None;
-    }
-    Some(format!("(- natively, + under km)\n{report}"))
+    (!report.is_empty()).then_some(report)
 }
 
 /// An outcome that stands alone. Of a long output the last lines tell most, and
@@ -76,29 +74,29 @@ fn shortened(line: String) -> String {
     format!("{head} … {tail} ({len} bytes)")
 }
 
-fn report_text(report: &mut String, name: &str, native: &[u8], under_km: &[u8]) {
-    if native == under_km {
+fn report_text(report: &mut String, name: &str, truth: &[u8], outcome: &[u8]) {
+    if truth == outcome {
         return;
     }
-    let (native, under_km) = (lines(native), lines(under_km));
-    let same_head = native
+    let (truth, outcome) = (lines(truth), lines(outcome));
+    let same_head = truth
         .iter()
-        .zip(&under_km)
+        .zip(&outcome)
         .take_while(|(a, b)| a == b)
         .count();
-    let longest_tail = native.len().min(under_km.len()) - same_head;
-    let same_tail = native
+    let longest_tail = truth.len().min(outcome.len()) - same_head;
+    let same_tail = truth
         .iter()
         .rev()
-        .zip(under_km.iter().rev())
+        .zip(outcome.iter().rev())
         .take(longest_tail)
         .take_while(|(a, b)| a == b)
         .count();
     let _ = writeln!(report, "{name}, from line {}:", same_head + 1);
-    for line in &native[same_head.saturating_sub(CONTEXT_LINES)..same_head] {
+    for line in &truth[same_head.saturating_sub(CONTEXT_LINES)..same_head] {
         let _ = writeln!(report, "   {line}");
     }
-    for (mark, lines) in [('-', &native), ('+', &under_km)] {
+    for (mark, lines) in [('-', &truth), ('+', &outcome)] {
         let differing = &lines[same_head..lines.len() - same_tail];
         for line in differing.iter().take(DIFFERING_LINES) {
             let _ = writeln!(report, " {mark} {line}");
@@ -113,13 +111,13 @@ fn report_text(report: &mut String, name: &str, native: &[u8], under_km: &[u8]) 
     }
 }
 
-fn report_files(report: &mut String, native: &[Entry], under_km: &[Entry]) {
+fn report_files(report: &mut String, truth: &[Entry], outcome: &[Entry]) {
     let find = |entries: &[Entry], path: &str| -> Option<Entry> {
         entries.iter().find(|entry| entry.path == path).cloned()
     };
-    for entry in native {
-        let Some(other) = find(under_km, &entry.path) else {
-            let _ = writeln!(report, "file {}: missing under km", entry.path);
+    for entry in truth {
+        let Some(other) = find(outcome, &entry.path) else {
+            let _ = writeln!(report, "file {}: only with -", entry.path);
             continue;
         };
         if entry.mode != other.mode {
@@ -137,9 +135,9 @@ fn report_files(report: &mut String, native: &[Entry], under_km: &[Entry]) {
             _ => {}
         }
     }
-    for entry in under_km {
-        if find(native, &entry.path).is_none() {
-            let _ = writeln!(report, "file {}: only under km", entry.path);
+    for entry in outcome {
+        if find(truth, &entry.path).is_none() {
+            let _ = writeln!(report, "file {}: only with +", entry.path);
         }
     }
 }
@@ -175,7 +173,7 @@ mod tests {
     fn only_what_differs_is_shown() {
         let native = outcome(0, "1\n2\n3\n4\n5\n6\n");
         let under_km = outcome(1, "1\n2\n3\nfour\n5\n6\n");
-        let expected = "(- natively, + under km)\nend: - exit code 0\n     + exit code 1\n\
+        let expected = "end: - exit code 0\n     + exit code 1\n\
                         stdout, from line 4:\n   2\n   3\n - 4\n + four\n";
         assert_eq!(difference(&native, &under_km).as_deref(), Some(expected));
     }
@@ -185,9 +183,7 @@ mod tests {
         let report = difference(&outcome(0, "a\na\n"), &outcome(0, "a\n\x1b"));
         assert_eq!(
             report.as_deref(),
-            Some(
-                "(- natively, + under km)\nstdout, from line 2:\n   a\n - a\n + \\x1b (no newline)\n"
-            )
+            Some("stdout, from line 2:\n   a\n - a\n + \\x1b (no newline)\n")
         );
     }
 
@@ -207,7 +203,7 @@ mod tests {
             report.contains("file a: mode\n - 0644\n + 0600"),
             "{report}"
         );
-        assert!(report.contains("file b: missing under km"), "{report}");
-        assert!(report.contains("file c: only under km"), "{report}");
+        assert!(report.contains("file b: only with -"), "{report}");
+        assert!(report.contains("file c: only with +"), "{report}");
     }
 }

@@ -70,6 +70,8 @@ struct Run {
     env: Vec<(String, String)>,
     stdin: String,
     links: Vec<String>,
+    /// The link type whose native run is the truth; without it, each its own.
+    truth: Option<String>,
     hosts: Vec<Host>,
     needs: Vec<String>,
     end: End,
@@ -84,6 +86,7 @@ impl Default for Run {
             env: Vec::new(),
             stdin: String::new(),
             links: LINKS.map(String::from).to_vec(),
+            truth: None,
             hosts: Host::ALL.to_vec(),
             needs: Vec::new(),
             end: End::Exit(0),
@@ -98,16 +101,18 @@ impl Run {
             "" => guest.to_owned(),
             run => format!("{guest}/{run}"),
         };
+        let job = |link: &String| Job {
+            args: self.args.clone(),
+            env: self.env.clone(),
+            stdin: Some(self.stdin.clone().into_bytes()),
+            needs: self.needs.clone(),
+            timeout: self.timeout,
+            ..Job::new(builds.join(link).join(guest).to_string_lossy())
+        };
         let case = |link: &String| Case {
             name: format!("guest::{name}::{link}"),
-            job: Job {
-                args: self.args.clone(),
-                env: self.env.clone(),
-                stdin: Some(self.stdin.clone().into_bytes()),
-                needs: self.needs.clone(),
-                timeout: self.timeout,
-                ..Job::new(builds.join(link).join(guest).to_string_lossy())
-            },
+            job: job(link),
+            truth: self.truth.as_ref().filter(|truth| *truth != link).map(job),
             end: self.end.clone(),
             stdout: None,
             hosts: self.hosts.clone(),
@@ -137,6 +142,10 @@ impl Run {
             _ if repeated => return Err(format!("{key} is given twice")),
             "stdin" => self.stdin = value.replace("\\n", "\n"),
             "links" => self.links = list(value, |link| LINKS.contains(&link).then(|| link.into()))?,
+            "truth" => {
+                let known = LINKS.contains(&value).then(|| value.into());
+                self.truth = Some(known.ok_or_else(|| format!("no link type {value:?}"))?);
+            }
             "hosts" => self.hosts = list(value, Host::from_name)?,
             "needs" => self.needs = list(value, |need| is_need(need).then(|| need.into()))?,
             "exit" => self.end = End::Exit(number(value, 0..=255)?),
@@ -223,6 +232,7 @@ mod tests {
         let source = "// About it.\n\n// km-test: args=one two\n// km-test: env=A=b=c\n\
                       // km-test: env=D=\n// km-test: stdin=some text\\n\n// km-test: hosts=native,svm\n\
                       // km-test: links=static-musl, dynamic-glibc\n// km-test: signal=SIGSEGV\n\
+                      // km-test: truth=static-musl\n\
                       // km-test: needs=cpu:avx2,/dev/null\n// km-test: timeout=5\nint main;";
         let wanted = Run {
             args: vec!["one".into(), "two".into()],
@@ -230,6 +240,7 @@ mod tests {
             stdin: "some text\n".into(),
             hosts: vec![Host::Native, Host::Svm],
             links: vec!["static-musl".into(), "dynamic-glibc".into()],
+            truth: Some("static-musl".into()),
             end: End::Signal(11),
             needs: vec!["cpu:avx2".into(), "/dev/null".into()],
             timeout: std::time::Duration::from_secs(5),
@@ -265,6 +276,7 @@ mod tests {
             "exit=x",
             "signal=SEGV",
             "links=elf",
+            "truth=elf",
             "hosts=",
             "needs=luck",
             "colour=red",
@@ -286,5 +298,16 @@ mod tests {
         let cases = run.cases("stack", Path::new("/b"), false);
         assert_eq!(cases[2].name, "guest::stack/deep::dynamic-musl");
         assert_eq!(cases[2].job.program, "/b/dynamic-musl/stack");
+    }
+    #[test]
+    fn the_truth_of_a_case_may_be_another_link_type() {
+        let run = Run {
+            truth: Some("static-musl".into()),
+            ..Run::default()
+        };
+        let cases = run.cases("math", Path::new("/b"), false);
+        assert!(cases[0].truth.is_none());
+        assert_eq!(cases[2].truth().program, "/b/static-musl/math");
+        assert_eq!(cases[2].job.program, "/b/dynamic-musl/math");
     }
 }

@@ -100,6 +100,7 @@ fn parse(name: &str, text: &str, locations: &Locations) -> Result<Vec<Case>, Str
                 timeout: run.timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs),
                 ..Job::new(&path)
             },
+            truth: None,
             end: run.signal.map_or(End::Exit(run.exit), End::Signal),
             stdout: run.stdout,
             hosts: hosts.iter().map(known).collect::<Result<_, String>>()?,

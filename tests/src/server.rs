@@ -80,6 +80,7 @@ fn parse(kind: &str, path: &Path, text: &str) -> Result<Case, String> {
     Ok(Case {
         name: format!("{kind}::{name}"),
         job,
+        truth: None,
         end: End::Exit(0),
         stdout: None,
         hosts: vec![Host::Native, Host::Kvm],

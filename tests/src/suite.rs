@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use libtest_mimic::{Arguments, Completion, Conclusion, FormatSetting, Trial};
 
 use crate::case::{self, Case, Session};
-use crate::job::Job;
 use crate::locations::Locations;
 use crate::svm::EmulatedHost;
 use crate::{command_line, conformance, guest, licences, payload, process, program, server};
@@ -51,7 +50,7 @@ pub fn run(args: &Arguments) -> io::Result<ExitCode> {
     let mut emulated = HashMap::new();
     for case in &cases {
         if let Some(trial) = case::svm_trial(&session, case) {
-            emulated.insert(trial.name().to_owned(), case.job.clone());
+            emulated.insert(trial.name().to_owned(), Arc::clone(case));
             trials.push(trial);
         }
     }
@@ -93,13 +92,17 @@ fn emulated_host_trial(session: &Arc<Session>) -> Trial {
     })
 }
 
-/// Starts the emulated host if a trial needs it, with the jobs of just those.
-fn start_emulated_host(session: &Arc<Session>, trials: &[Trial], mut jobs: HashMap<String, Job>) {
+/// Starts the emulated host if a trial needs it, with the cases of just those.
+fn start_emulated_host(
+    session: &Arc<Session>,
+    trials: &[Trial],
+    mut cases: HashMap<String, Arc<Case>>,
+) {
     if session.emulated.missing().is_some() || !trials.iter().any(|t| t.name().ends_with("::svm")) {
         return;
     }
-    let name_and_job = |trial: &Trial| jobs.remove_entry(trial.name());
-    EmulatedHost::start(session, trials.iter().filter_map(name_and_job).collect());
+    let name_and_case = |trial: &Trial| cases.remove_entry(trial.name());
+    EmulatedHost::start(session, trials.iter().filter_map(name_and_case).collect());
 }
 
 fn print_summary(session: &Session, conclusion: &Conclusion) {

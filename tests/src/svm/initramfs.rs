@@ -25,8 +25,14 @@ const PROGRAM: u32 = 0o100_755;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
 /// Writes the archive: this runner as init, the kernel's modules, km and the
-/// jobs' programs at the paths they have here, and the jobs.
-pub fn build(archive: &Path, modules: &[PathBuf], km: &Path, jobs: &[Job]) -> io::Result<()> {
+/// programs at the paths they have here, and the jobs.
+pub fn build(
+    archive: &Path,
+    modules: &[PathBuf],
+    km: &Path,
+    programs: &[String],
+    jobs: &[Job],
+) -> io::Result<()> {
     let mut archive = Archive::create(archive)?;
     for directory in ["/dev", "/proc", "/sys", "/tmp"] {
         archive.directory(Path::new(directory))?;
@@ -43,8 +49,8 @@ pub fn build(archive: &Path, modules: &[PathBuf], km: &Path, jobs: &[Job]) -> io
         &postcard::to_stdvec(jobs).map_err(io::Error::other)?,
     )?;
     archive.program(km)?;
-    for job in jobs {
-        let program = Path::new(&job.program);
+    for program in programs {
+        let program = Path::new(program);
         if program.is_absolute() {
             archive.program(program)?;
         }

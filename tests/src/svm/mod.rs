@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::Session;
+use crate::case::{Case, Session};
 use crate::job::{Job, Outcome};
 use crate::locations::Locations;
 
@@ -82,8 +82,11 @@ struct State {
 #[derive(Debug)]
 struct Plan {
     trials: Vec<String>,
-    /// Job `2n` is trial `n` natively, job `2n + 1` is it under km.
+    /// Job `2n` is what trial `n` is compared with, natively; job `2n + 1` is the
+    /// trial under km.
     jobs: Vec<Job>,
+    /// What is run, once as it is and once by km.
+    programs: Vec<String>,
 }
 
 impl EmulatedHost {
@@ -119,17 +122,22 @@ impl EmulatedHost {
     }
 
     /// Boots it, in a thread of its own, to make these trials' runs.
-    pub fn start(session: &Arc<Session>, trials: Vec<(String, Job)>) {
+    pub fn start(session: &Arc<Session>, trials: Vec<(String, Arc<Case>)>) {
         let mut plan = Plan {
             trials: Vec::new(),
             jobs: Vec::new(),
+            programs: Vec::new(),
         };
         let km = session.emulated.km.to_string_lossy().into_owned();
-        for (trial, mut job) in trials {
-            job.timeout *= SLOWNESS;
+        for (trial, case) in trials {
             plan.trials.push(trial);
-            plan.jobs.push(job.clone());
-            plan.jobs.push(job.under(&km));
+            plan.jobs.push(case.truth().clone());
+            plan.jobs.push(case.job.under(&km));
+            plan.programs.push(case.truth().program.clone());
+            plan.programs.push(case.job.program.clone());
+        }
+        for job in &mut plan.jobs {
+            job.timeout *= SLOWNESS;
         }
         let session = Arc::clone(session);
         std::thread::spawn(move || {
@@ -185,7 +193,8 @@ impl EmulatedHost {
         std::fs::create_dir_all(&self.scratch).map_err(text("scratch directory"))?;
         let initramfs = self.scratch.join("initramfs.cpio");
         let modules = MODULES.map(|name| self.svm.join(format!("modules/{name}.ko")));
-        initramfs::build(&initramfs, &modules, &self.km, &plan.jobs).map_err(text("initramfs"))?;
+        initramfs::build(&initramfs, &modules, &self.km, &plan.programs, &plan.jobs)
+            .map_err(text("initramfs"))?;
         let mut qemu = self.boot(&initramfs).map_err(text("QEMU"))?;
         let result = self.follow(&mut qemu, plan);
         // It is off already, unless something went wrong.
