@@ -1,5 +1,6 @@
 //! `docs/compatibility.md`, from all that is recorded.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -21,6 +22,9 @@ counts: there are tests that fail on a busy machine. A test that hangs, or takes
 ";
 
 const NO_CAUSE: &str = "**Cause not known.**";
+
+/// So many items that were not run are named; more are counted.
+const NAMED: usize = 20;
 
 /// A suite with all that is known of it.
 pub struct Section<'a> {
@@ -124,7 +128,11 @@ impl Section<'_> {
         self.write_native_failures(page);
         let not_run: Vec<&str> = self.records.not_run().collect();
         if !not_run.is_empty() {
-            let _ = writeln!(page, "\n### Not run\n\n{}", named(not_run));
+            let text = match not_run.len() {
+                ..=NAMED => named(not_run),
+                _ => counted(&not_run, self.suite.items_are()),
+            };
+            let _ = writeln!(page, "\n### Not run\n\n{text}");
         }
         if !self.suite.left_out().is_empty() {
             page.push_str("\n### Left out\n\nThese would reach for what is not theirs alone.\n\n");
@@ -217,6 +225,29 @@ fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     quoted.join(", ")
 }
 
+/// How many there are, and how many in which folder, the fullest first.
+fn counted(names: &[&str], are: &str) -> String {
+    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        *folders.entry(folder).or_default() += 1;
+    }
+    let mut text = format!("{} {are}", names.len());
+    let mut folders: Vec<_> = folders.into_iter().collect();
+    if folders.iter().all(|(folder, _)| folder.is_empty()) {
+        return text;
+    }
+    folders.sort_by_key(|(_, count)| Reverse(*count));
+    for (number, (folder, count)) in folders.into_iter().enumerate() {
+        text.push_str(if number == 0 { ": " } else { ", " });
+        let _ = match folder {
+            "" => write!(text, "{count} in no folder"),
+            _ => write!(text, "`{folder}` {count}"),
+        };
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +294,34 @@ These say nothing of km.
         assert!(
             page.contains("Version 1.2, run on 2026-11-21 by km of commit abcdef; 1 s natively")
         );
+    }
+
+    #[test]
+    fn many_that_were_not_run_are_counted() {
+        let not_run = |count: usize| {
+            let mut section = section("");
+            let names: Vec<String> = (0..count).map(|n| format!("a/{n:02}")).collect();
+            section.records.set_items(&names);
+            let page = page(&[section]);
+            let (_, text) = page
+                .split_once(
+                    "### Not run
+
+",
+                )
+                .expect("a list");
+            text.lines().next().expect("a line").to_owned()
+        };
+        assert!(not_run(20).ends_with("`a/18`, `a/19`"));
+        assert_eq!(not_run(21), "21 stressors: `a` 21");
+    }
+
+    #[test]
+    fn folders_are_counted() {
+        let names = ["a", "a/b/c", "d/e", "d/f"];
+        let text = "4 scripts: `d` 2, 1 in no folder, `a/b` 1";
+        assert_eq!(counted(&names, "scripts"), text);
+        assert_eq!(counted(&["a", "b"], "modules"), "2 modules");
     }
 
     #[test]
