@@ -3,8 +3,8 @@
 # A recipe sets NAME (its folder), SOURCE (the Debian source package), BINARY
 # (the file it builds) and NEEDS (commands beyond the usual ones), includes this
 # file, and says how $(PAYLOAD) is made from $(RECIPE) and $(SOURCE_READY) with
-# $(CC_KM). `make run ARGS="..."` and `make check` follow; `make suite`, the
-# program's own tests, where the recipe has that target.
+# $(CC_KM). `make run ARGS="..."` and `make check` follow; and `make suite` where
+# the program's own tests are a suite of tests/src/bin/compatibility.
 
 PAYLOADS := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 TOP      := $(patsubst %/,%,$(dir $(PAYLOADS)))
@@ -101,10 +101,9 @@ native: $(PAYLOAD)
 check: all
 	@$(PAYLOADS)/check-payload $(HERE) $(PAYLOAD) $(OUT)/check $(KM) $(KM_FLAGS)
 
-# A recipe's target `suite` needs `all` and runs this, with words for suite.sh.
-# ONLY names some of the program's own tests, each as suite.sh calls it.
-ONLY  ?=
-SUITE = ONLY="$(ONLY)" $(PAYLOADS)/run-suite $(HERE) $(PAYLOAD) $(OUT)/suite "$(KM) $(KM_FLAGS)"
+# ONLY names some of the suite's items.
+suite:
+	@$(MAKE) --no-print-directory -C $(TOP) compatibility BUILD=$(BUILD) KM=$(KM) SUITE=payload-$(NAME) ONLY="$(ONLY)"
 
 clean:
 	rm -rf $(OUT)

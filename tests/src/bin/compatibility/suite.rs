@@ -10,11 +10,24 @@ use std::time::Duration;
 use crate::attend::Attempt;
 use crate::outcome::Results;
 use crate::suites::{
-    go::Go, node::Node, perl::Perl, php::Php, python::Python, ruby::Ruby, stress::Stress,
+    go::Go, lua::Lua, node::Node, perl::Perl, php::Php, python::Python, redis::Redis, ruby::Ruby,
+    sqlite::Sqlite, stress::Stress,
 };
 
 /// In the order of the page.
-pub const ALL: [&dyn Suite; 7] = [&Python, &Go, &Node, &Perl, &Php, &Ruby, &Stress];
+pub const ALL: [&dyn Suite; 11] = [
+    &Python::Debian,
+    &Go,
+    &Node,
+    &Perl,
+    &Php,
+    &Ruby,
+    &Stress,
+    &Lua,
+    &Python::Payload,
+    &Redis,
+    &Sqlite,
+];
 
 pub fn find(name: &str) -> Option<&'static dyn Suite> {
     ALL.into_iter().find(|suite| suite.name() == name)

@@ -1,4 +1,5 @@
-//! `CPython`'s own regression suite, as Debian packages it.
+//! `CPython`'s own regression suite, as Debian packages it, and with the static
+//! interpreter of `payloads/python`.
 
 mod transcript;
 
@@ -7,11 +8,12 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::{payload, source};
 use crate::attend::Attempt;
 use crate::outcome::Outcome;
 use crate::suite::{Job, Run, Suite, Transcript, package_version};
 
-const PYTHON: &str = "/usr/bin/python3";
+const DEBIAN: &str = "/usr/bin/python3";
 
 /// What the tests may use. The rest is other people's servers, and gigabytes of
 /// disk.
@@ -60,20 +62,45 @@ const LONG: [&str; 34] = [
 ];
 
 #[derive(Debug)]
-pub struct Python;
+pub enum Python {
+    Debian,
+    Payload,
+}
+
+impl Python {
+    fn program(&self, prepared: &Path) -> String {
+        match self {
+            Python::Debian => DEBIAN.into(),
+            Python::Payload => payload::path(prepared, "python/python.km"),
+        }
+    }
+}
 
 impl Suite for Python {
     fn name(&self) -> &'static str {
-        "python"
+        match self {
+            Python::Debian => "python",
+            Python::Payload => "payload-python",
+        }
     }
 
     fn title(&self) -> &'static str {
-        "CPython's regression suite"
+        match self {
+            Python::Debian => "CPython's regression suite",
+            Python::Payload => "Payload python: CPython's regression suite",
+        }
     }
 
     fn about(&self) -> String {
+        let which = match self {
+            Python::Debian => "as Debian packages it, by root: every module there is",
+            Python::Payload => {
+                "by root, with the static interpreter of `payloads/python` and km's own C library. It loads no modules, so \
+                 tests of `ctypes` and of what is built as an extension skip themselves or fail natively"
+            }
+        };
         format!(
-            "`python3 -m test -v -u {RESOURCES}`, as Debian packages it, by root: every module there is. A test is a method of \
+            "`python3 -m test -v -u {RESOURCES}`, {which}. A test is a method of \
              `unittest` or a `doctest`. It counts as failed if one of its subtests fails."
         )
     }
@@ -83,6 +110,9 @@ impl Suite for Python {
     }
 
     fn packages(&self) -> Vec<String> {
+        if let Python::Payload = self {
+            return payload::packages(&["perl", "python3", "tcl"]);
+        }
         // The suite is packaged for each version; without Python that is not known.
         let python = "python3".to_owned();
         [Some(python), package().ok()]
@@ -91,20 +121,30 @@ impl Suite for Python {
             .collect()
     }
 
-    fn version(&self, _prepared: &Path) -> io::Result<String> {
-        package_version(&package()?)
+    fn prepare(&self, prepared: &Path) -> io::Result<()> {
+        match self {
+            Python::Debian => Ok(()),
+            Python::Payload => payload::build(prepared, "python", "all"),
+        }
     }
 
-    fn items(&self, _prepared: &Path) -> io::Result<Vec<String>> {
-        let listed = ask(&["-m", "test", "--list-tests"])?;
+    fn version(&self, prepared: &Path) -> io::Result<String> {
+        match self {
+            Python::Debian => package_version(&package()?),
+            Python::Payload => source::version(payload::path(prepared, "python/src").as_ref()),
+        }
+    }
+
+    fn items(&self, prepared: &Path) -> io::Result<Vec<String>> {
+        let listed = ask(&self.program(prepared), &["-m", "test", "--list-tests"])?;
         let mut items: Vec<String> = listed.split_whitespace().map(String::from).collect();
         items.sort_by_key(|item| LONG.iter().position(|long| long == item));
         Ok(items)
     }
 
     fn job(&self, run: &Run) -> io::Result<Job> {
-        let words = [PYTHON, "-m", "test", "-v", "-u", RESOURCES];
-        let mut words: Vec<String> = words.map(String::from).into();
+        let mut words = vec![self.program(run.prepared)];
+        words.extend(["-m", "test", "-v", "-u", RESOURCES].map(String::from));
         for (option, ids) in [("--matchfile", run.only), ("--ignorefile", run.without)] {
             if !ids.is_empty() {
                 let list = run.directory.join(option.trim_start_matches('-'));
@@ -145,12 +185,15 @@ impl Suite for Python {
 
 /// Of the version of Python that is installed.
 fn package() -> io::Result<String> {
-    let version = ask(&["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])?;
+    let version = ask(
+        DEBIAN,
+        &["-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+    )?;
     Ok(format!("libpython{version}-testsuite"))
 }
 
-fn ask(args: &[&str]) -> io::Result<String> {
-    let output = Command::new(PYTHON)
+fn ask(python: &str, args: &[&str]) -> io::Result<String> {
+    let output = Command::new(python)
         .args(args)
         .stderr(Stdio::null())
         .output()?;
