@@ -12,7 +12,7 @@ use crate::loader::elf::{ElfImage, Kind as ElfKind, PHDR_SIZE, Segment};
 use crate::loader::stack::{self, AuxValue, StackContent, StackImage};
 use crate::loader::vdso::Vdso;
 use crate::loader::{LoadError, Program, Target};
-use crate::mem::layout::{PAGE, READY_AT_ONCE, STACK_RANDOM, TASK_SIZE};
+use crate::mem::layout::{PAGE, STACK_RANDOM, TASK_SIZE};
 use crate::mem::mapping::{Kind, MapFlags, Mapping, Prot};
 use crate::mem::space::AddressSpace;
 use crate::sys::proc;
@@ -219,8 +219,8 @@ fn map_segment(
             program.file.as_fd(),
             file.offset,
         )?;
-        if segment.prot & libc::PROT_WRITE != 0 {
-            space.make_ready(&range, DATA_READY_MAX);
+        if segment.prot & libc::PROT_WRITE != 0 && file.len <= DATA_READY_MAX {
+            space.make_ready(&range);
         }
     }
     if let Some(clear) = &segment.clear {
@@ -231,7 +231,6 @@ fn map_segment(
     if let Some(bss) = &segment.bss {
         let mapping = Mapping::new(prot(segment.bss_prot), Kind::Anon);
         space.map_anonymous(shifted(bss), mapping)?;
-        space.make_ready(&shifted(bss), READY_AT_ONCE);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The program break.
 
 use crate::errno::Errno;
-use crate::mem::layout::{PAGE, READY_AT_ONCE};
+use crate::mem::layout::PAGE;
 use crate::mem::mapping::{Kind, Mapping, Prot};
 use crate::mem::space::AddressSpace;
 
@@ -38,7 +38,6 @@ impl AddressSpace {
         }
         self.map_anonymous(old..new, Mapping::new(Prot::READ | Prot::WRITE, Kind::Heap))?;
         self.advise_heap();
-        self.make_ready(&(old..new), READY_AT_ONCE);
         Ok(())
     }
 

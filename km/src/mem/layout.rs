@@ -25,8 +25,6 @@ use crate::mem::mapping::STACK_GUARD_GAP;
 pub const PAGE: u64 = 4096;
 /// Bytes in a large page.
 pub const LARGE_PAGE: u64 = 2 << 20;
-/// A piece of memory of at most this size is about to be used as a whole.
-pub const READY_AT_ONCE: u64 = 1 << 20;
 /// End of the payload's addresses (`TASK_SIZE_MAX` of x86-64 with 4-level
 /// page tables: 2^47 less a page).
 pub const TASK_SIZE: u64 = (1 << 47) - PAGE;

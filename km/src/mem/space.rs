@@ -53,6 +53,8 @@ pub struct AddressSpace {
     shared_anonymous: u64,
     /// `mlockall(MCL_FUTURE)`.
     locks_new: bool,
+    /// How many bytes may still be made present before they are touched, beside small pieces.
+    ready_left: u64,
 }
 
 /// The payload's resource limits on memory, in bytes (`getrlimit(2)`).
@@ -92,6 +94,9 @@ pub(super) fn host_prot(prot: Prot) -> i32 {
     read | write
 }
 
+/// Of memory that may never be touched, this much at most is made present.
+const READY_IN_ALL: u64 = 4 << 20;
+
 impl AddressSpace {
     /// An empty address space.
     pub fn new(
@@ -122,6 +127,7 @@ impl AddressSpace {
             },
             shared_anonymous: 0,
             locks_new: false,
+            ready_left: READY_IN_ALL,
         }
     }
 
@@ -158,6 +164,11 @@ impl AddressSpace {
     /// Where the program break starts.
     pub fn brk(&self) -> u64 {
         self.brk.start
+    }
+
+    /// Where the break is.
+    pub fn brk_end(&self) -> u64 {
+        self.brk.end
     }
 
     /// Sets where `mmap` starts to look, downwards.
@@ -437,13 +448,26 @@ impl AddressSpace {
         self.establish(range, mapping, flags, Backing::File { fd, offset })
     }
 
-    /// Has the host give the memory of `range`, private and writable, at once: page by page, as
-    /// it is touched, it costs seven times as much where KVM shadows page tables
-    /// (docs/kvm-hosts.md). Not that of ranges larger than `at_most`, which may never be touched.
-    pub fn make_ready(&self, range: &Range<u64>, at_most: u64) {
-        if range.end - range.start <= at_most
-            && let Ok(physical) = self.physical_range(range)
-        {
+    /// Whether a private piece of `len` bytes that the payload asks for is to be made present at
+    /// once. Page by page, as it is touched, it costs seven times as much where KVM shadows page
+    /// tables (docs/kvm-hosts.md). What may never be touched is kept small: each piece, or all of
+    /// them together.
+    pub fn is_wanted_at_once(&mut self, len: u64) -> bool {
+        const SMALL: u64 = 64 << 10;
+        const LARGEST: u64 = 1 << 20;
+        if len <= SMALL {
+            return true;
+        }
+        let is_wanted = len <= LARGEST.min(self.ready_left);
+        if is_wanted {
+            self.ready_left -= len;
+        }
+        is_wanted
+    }
+
+    /// Has the host give the memory of `range`, private and writable.
+    pub fn make_ready(&self, range: &Range<u64>) {
+        if let Ok(physical) = self.physical_range(range) {
             // What cannot be had is found out about when it is touched.
             let _ = self
                 .reservation

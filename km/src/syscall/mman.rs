@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::errno::Errno;
 use crate::loader::prot;
-use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, READY_AT_ONCE, TASK_SIZE};
+use crate::mem::layout::{LARGE_PAGE, MMAP_MIN, PAGE, TASK_SIZE};
 use crate::mem::mapping::{FileInfo, Kind, MapFlags, Mapping, Prot};
 use crate::mem::remap::Remap;
 use crate::mem::space::{AddressSpace, MAP_DROPPABLE};
@@ -132,13 +132,18 @@ fn map(call: &mut Call<'_>) -> Result<u64, Errno> {
         }
         _ => errno,
     })?;
-    let is_private = !shared && anonymous && rights.contains(Prot::WRITE);
-    if flags & now == libc::MAP_POPULATE {
+    let is_memory = anonymous && flags & libc::MAP_TYPE == libc::MAP_PRIVATE;
+    let may_stay_empty = flags & (libc::MAP_NORESERVE | libc::MAP_GROWSDOWN | libc::MAP_STACK) != 0;
+    if flags & now == libc::MAP_POPULATE
+        || is_memory
+            && rights.contains(Prot::WRITE)
+            && !may_stay_empty
+            && !space.locks_new()
+            && space.is_wanted_at_once(len)
+    {
         let population = Population::of(&space, &range);
         drop(space);
         population.attempt();
-    } else if is_private && flags & (libc::MAP_NORESERVE | libc::MAP_GROWSDOWN) == 0 {
-        space.make_ready(&range, READY_AT_ONCE);
     }
     Ok(range.start)
 }
@@ -384,7 +389,16 @@ pub fn mremap(call: &mut Call<'_>) -> Outcome {
 
 /// `brk(2)`.
 pub fn brk(call: &mut Call<'_>) -> Outcome {
-    Outcome::Done(call.process.space().set_brk(call.arg(0)))
+    let mut space = call.process.space();
+    let before = space.brk_end().next_multiple_of(PAGE);
+    let brk = space.set_brk(call.arg(0));
+    let grown = before..brk.next_multiple_of(PAGE);
+    if !grown.is_empty() && space.is_wanted_at_once(grown.end - grown.start) {
+        let population = Population::of(&space, &grown);
+        drop(space);
+        population.attempt();
+    }
+    Outcome::Done(brk)
 }
 
 /// The host side of a part of the address space, for work without the lock.
