@@ -6,9 +6,7 @@ DESTDIR ?=
 # For the recipes here, and not for what is built by makefiles that know these names.
 unexport PREFIX DESTDIR
 quoted = '$(subst ','\'',$(1))'
-INSTALLED = $(call quoted,$(DESTDIR)$(PREFIX))
-CHECKED_PREFIX = case $(call quoted,$(PREFIX)) in /*) ;; *) \
-	echo "$(1): PREFIX must be an absolute path, not \""$(call quoted,$(PREFIX))"\"" >&2; exit 1 ;; esac
+INSTALLED = $(call quoted,$(PREFIX)) $(call quoted,$(DESTDIR))
 
 # Licence texts, and the list of what km and its runtime are made of.
 NOTICES := $(BUILD)/notices
@@ -20,11 +18,9 @@ install: install-check km runtime notices ## Put km, its C and C++ library and c
 
 # Before anything is built.
 install-check:
-	@$(call CHECKED_PREFIX,install)
 	@make/install-tree check-install $(INSTALLED)
 
 uninstall: ## Remove what make install has put there, and nothing else
-	@$(call CHECKED_PREFIX,uninstall)
 	@make/install-tree uninstall $(INSTALLED)
 
 notices: runtime

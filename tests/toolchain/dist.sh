@@ -13,7 +13,13 @@ makes() {
         BUILD="$build" DIST_KM="$KM" SOURCE_DATE_EPOCH=1700000000 "$@"
 }
 works "dist" makes dist DIST="$PWD/one"
-(umask 077 && works "again" makes dist DIST="$PWD/two")
+mkdir "for a while"
+(umask 077 && TMPDIR="$PWD/for a while" works "again" makes dist DIST="$PWD/two")
+is "left behind" "$(ls -A "for a while")" ""
+mkdir broken
+printf '#!/bin/sh\n/usr/bin/tar "$@"\nexit 2\n' >broken/tar && chmod +x broken/tar
+PATH=$PWD/broken:$PATH works "an archive that is not whole" fails makes dist DIST="$PWD/three"
+is "it is not put there" "$(ls three)" ""
 name=$(cd one && basename ./*.tar.gz .tar.gz)
 is "what is there" "$(cd one && echo ./*)" "./$name.spdx.json ./$name.tar.gz ./$name.tar.gz.sha256"
 works "the same bytes" cmp one/$name.tar.gz two/$name.tar.gz

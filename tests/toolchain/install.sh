@@ -98,17 +98,68 @@ is "left" "$(cd other && find . -type f | sort | tr '\n' ' ')" "./bin/mine ./lib
 rm -r other/lib other/include
 is "as it was" "$(sum other)" "$before"
 
+# Several at once.
+for each in 1 2 3; do
+    makes install PREFIX="$PWD/at-once" >said.$each 2>&1 &
+done
+wait
+is "at once" "$(sort -u said.[123])" "km is in $PWD/at-once/bin"
+works "uninstall" makes uninstall PREFIX="$PWD/at-once"
+is "what is left" "$(ls -d at-once 2>/dev/null)" ""
+
+# Where there is no room for the new, the old stays whole.
+mkdir small && mount -t tmpfs -o size=$(($(du -sk moved | cut -f 1) * 3 / 2))k tmpfs small
+works "little room" makes install PREFIX="$PWD/small/km"
+before=$(sum small/km)
+cp small/km/share/km/files listed
+works "no room" fails makes install PREFIX="$PWD/small/km"
+is "it says" "$(makes install PREFIX="$PWD/small/km" 2>&1 | grep ^install:)" "install: cannot write all of $PWD/small/km"
+cp listed small/km/share/km/files
+is "what was there" "$(sum small/km)" "$before"
+works "uninstall" makes uninstall PREFIX="$PWD/small/km"
+is "what is left" "$(ls -A small)" ""
+umount small
+
+# What is behind a link stays, whether or not the folder that was there is in the list.
+mkdir -p behind links/bin
+echo theirs | tee behind/data >behind/kontain.their.pyc
+before=$(sum behind)
+works "into a folder that was there" makes install PREFIX="$PWD/links"
+printf 'd/data\nlib/old/data\nlib/old/\n' >>links/share/km/files
+for path in d lib/old lib/python/__pycache__; do
+    ln -s "$PWD/behind" links/$path
+    says_first "uninstall: $PWD/links/$path is a link: what is behind it is not touched" uninstall PREFIX="$PWD/links"
+    [ $path = lib/python/__pycache__ ] ||
+        says_first "install: $PWD/links/$path is a link: what is behind it is not touched" install PREFIX="$PWD/links"
+    rm links/$path
+done
+mv links/bin bin && ln -s ../bin links/bin
+for what in install uninstall; do
+    says_first "$what: $PWD/links/bin is a link: what is behind it is not touched" $what PREFIX="$PWD/links"
+done
+is "it stays" "$(ls bin)" "$(ls moved/bin)"
+rm links/bin && mv bin links/bin
+ln -s "$PWD/behind/data" links/share/km/files.new
+works "beside a link" makes install PREFIX="$PWD/links"
+is "uninstall" "$(makes uninstall PREFIX="$PWD/links")" "in $PWD/links is left what is not of km"
+is "left" "$(cd links && find . ! -type d)" "./share/km/files.new"
+is "what is behind" "$(sum behind)" "$before"
+
 # What will not do is said in a line, and nothing has changed.
 says_first 'install: PREFIX must be an absolute path, not "here"' install PREFIX=here
 says_first 'uninstall: PREFIX must be an absolute path, not "here"' uninstall PREFIX=here
 says_first 'install: PREFIX must be an absolute path, not ""' install PREFIX= DESTDIR=/run/work
-says_first 'install: PREFIX and DESTDIR must be absolute paths, not "here/opt/kontain"' install DESTDIR=here
+says_first 'install: DESTDIR must be an absolute path, not "here"' install DESTDIR=here
 says_first "install: a path with spaces or special characters will not do: \"/run/work/it's here\"" \
     install PREFIX="/run/work/it's here"
 for folder in / /usr /usr/local /usr/local/../local/; do
     plain=$(realpath -m "$folder")
-    says_first "install: $plain belongs to the system: PREFIX must be a folder of km's own" install PREFIX=$folder
+    for below in "" "$PWD/stage"; do
+        says_first "install: $plain belongs to the system: PREFIX must be a folder of km's own" \
+            install PREFIX=$folder DESTDIR="$below"
+    done
 done
+says_first "install: /usr/local belongs to the system: PREFIX must be a folder of km's own" install PREFIX=/local DESTDIR=/usr
 mkdir -p full/lib && echo mine >full/lib/libstdc++.so
 says_first "install: $PWD/full/lib is there and not of km: PREFIX must be a folder of km's own" install PREFIX="$PWD/full"
 says_first "uninstall: km is not installed in $PWD/full: there is no $PWD/full/share/km/files" uninstall PREFIX="$PWD/full"
