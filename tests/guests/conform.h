@@ -196,7 +196,8 @@ static void conform_start(void)
     add_fd("a directory", open(".", O_RDONLY | O_CLOEXEC));
     add_fd("a file to read", readable_file());
     add_fd("a file to write", open("conform.file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    add_fd("/dev/null", open("/dev/null", O_RDWR | O_CLOEXEC));
+    // Not /dev/null: dockerd and others hold locks on it.
+    add_fd("/dev/zero", open("/dev/zero", O_RDWR | O_CLOEXEC));
     add_fd("a pipe to read", pipes[0]);
     add_fd("a pipe to write", pipes[1]);
     add_fd("an eventfd", eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
