@@ -75,7 +75,7 @@ $(GCC)/.unpacked:
 	@ln -sf gthr-posix.h $(GCC)/libgcc/gthr-default.h # what configuring all of gcc would do
 	@touch $@
 
-$(KONTAIN)/lib/libstdc++.a: $(GCC)/.unpacked | $(KONTAIN)/runtime/libc.a $(RUNTIME_TOOLS)
+$(KONTAIN)/lib/libstdc++.a: $(GCC)/.unpacked make/runtime.mk | $(KONTAIN)/runtime/libc.a $(RUNTIME_TOOLS)
 	@echo "  C++    $(KONTAIN)/lib/libstdc++.a"
 	@rm -rf $(LIBSTDCXX) && mkdir -p $(LIBSTDCXX)
 	@cd $(LIBSTDCXX) && $(abspath payloads/quietly) $(RUNTIME_LOG) $(GCC)/libstdc++-v3/configure \
