@@ -59,8 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn write(out: &Path, sources: &Path, work: &Path) -> Result<()> {
-    let own = rust::own()?;
-    let mut components = rust::components()?;
+    let (own, mut components) = rust::own_and_components()?;
     components.extend(debian::components(sources, work)?);
 
     let licences = out.join("licences");
@@ -93,7 +92,7 @@ fn write(out: &Path, sources: &Path, work: &Path) -> Result<()> {
         table.push_str(&line);
     }
     fs::write(licences.join("README"), table)?;
-    let document = serde_json::to_string_pretty(&spdx::document(&own, &components))?;
+    let document = serde_json::to_string_pretty(&spdx::document(&own, &components)?)?;
     fs::write(out.join("km.spdx.json"), document + "\n")?;
     Ok(())
 }

@@ -43,6 +43,18 @@ struct Package {
     manifest_path: PathBuf,
 }
 
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Locked>,
+}
+
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+}
+
 fn metadata() -> Result<Metadata> {
     let text = cargo(&[
         "metadata",
@@ -59,22 +71,23 @@ fn cargo(args: &[&str]) -> Result<String> {
     output(&cargo, args)
 }
 
-pub fn own() -> Result<Own> {
+/// km, and what it is linked from.
+pub fn own_and_components() -> Result<(Own, Vec<Component>)> {
     let metadata = metadata()?;
     let km = metadata
         .packages
-        .into_iter()
+        .iter()
         .find(|package| package.name == "km");
     let km = km.ok_or("km is not in this workspace")?;
-    Ok(Own {
-        root: metadata.workspace_root,
-        version: km.version,
-        licence: km.license.unwrap_or_default(),
-    })
+    let own = Own {
+        root: metadata.workspace_root.clone(),
+        version: km.version.clone(),
+        licence: km.license.clone().unwrap_or_default(),
+    };
+    Ok((own, components(metadata)?))
 }
 
-pub fn components() -> Result<Vec<Component>> {
-    let metadata = metadata()?;
+fn components(metadata: Metadata) -> Result<Vec<Component>> {
     let tree = cargo(&[
         "tree",
         "--locked",
@@ -92,7 +105,7 @@ pub fn components() -> Result<Vec<Component>> {
     let linked = linked(&tree);
     let checksums = checksums(&fs::read_to_string(
         metadata.workspace_root.join("Cargo.lock"),
-    )?);
+    )?)?;
     let mut components = Vec::new();
     for package in metadata.packages {
         let id = (package.name, package.version);
@@ -140,18 +153,10 @@ fn linked(tree: &str) -> BTreeSet<(String, String)> {
 }
 
 /// The checksums in a `Cargo.lock`.
-fn checksums(lock: &str) -> HashMap<(String, String), String> {
-    lock.split("[[package]]")
-        .filter_map(|entry| {
-            let value = |key: &str| {
-                entry.lines().find_map(|line| {
-                    let value = line.strip_prefix(key)?.strip_prefix(" = \"")?;
-                    value.strip_suffix('"').map(str::to_owned)
-                })
-            };
-            Some(((value("name")?, value("version")?), value("checksum")?))
-        })
-        .collect()
+fn checksums(lock: &str) -> Result<HashMap<(String, String), String>> {
+    let lock: Lock = toml::from_str(lock)?;
+    let checksum = |locked: Locked| Some(((locked.name, locked.version), locked.checksum?));
+    Ok(lock.package.into_iter().filter_map(checksum).collect())
 }
 
 fn texts(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
@@ -223,7 +228,7 @@ mod tests {
     fn a_checksum_belongs_to_a_version() {
         let lock = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nchecksum = \"01\"\n\n\
                     [[package]]\nname = \"a\"\nversion = \"2.0.0\"\ndependencies = [\n \"b\",\n]\n";
-        let checksums = checksums(lock);
+        let checksums = checksums(lock).expect("a lock");
         assert_eq!(checksums.len(), 1);
         assert_eq!(checksums[&("a".to_owned(), "1.0.0".to_owned())], "01");
     }

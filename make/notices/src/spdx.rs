@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::rust::Own;
-use crate::{Component, Part};
+use crate::{Component, Part, Result, output};
 
 const KM: &str = "SPDXRef-km";
 const RUNTIME: &str = "SPDXRef-runtime";
 const ARCHIVE: &str = "SPDXRef-archive";
 const UNKNOWN: &str = "NOASSERTION";
 
-pub fn document(own: &Own, components: &[Component]) -> Value {
+pub fn document(own: &Own, components: &[Component]) -> Result<Value> {
+    let epoch = epoch();
     let mut packages = vec![
         ours(
             own,
@@ -43,19 +44,19 @@ pub fn document(own: &Own, components: &[Component]) -> Value {
         }
         packages.push(theirs(component, &id));
     }
-    json!({
+    Ok(json!({
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": format!("km-{}-x86_64", own.version),
-        "documentNamespace": format!("https://spdx.org/spdxdocs/km-{}-x86_64-{}", own.version, epoch()),
+        "documentNamespace": format!("https://spdx.org/spdxdocs/km-{}-x86_64-{}", own.version, epoch),
         "creationInfo": {
-            "created": timestamp(epoch()),
+            "created": timestamp(epoch)?,
             "creators": [format!("Tool: km-notices-{}", own.version)],
         },
         "packages": packages,
         "relationships": relations,
-    })
+    }))
 }
 
 fn ours(own: &Own, id: &str, name: &str, comment: &str) -> Value {
@@ -125,45 +126,11 @@ fn epoch() -> u64 {
     given.unwrap_or(since.unwrap_or(Duration::ZERO).as_secs())
 }
 
-/// RFC 3339, by the days of the Gregorian calendar.
-fn timestamp(epoch: u64) -> String {
-    const SHORT: u64 = 365;
-    let (mut day, second) = (epoch / 86400, epoch % 86400);
-    let mut year = 1970;
-    let leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    while day >= SHORT + u64::from(leap(year)) {
-        day -= SHORT + u64::from(leap(year));
-        year += 1;
-    }
-    let mut month = 1;
-    for length in [
-        31,
-        28 + u64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ] {
-        if day < length {
-            break;
-        }
-        day -= length;
-        month += 1;
-    }
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!(
-        "{year}-{month:02}-{:02}T{hour:02}:{minute:02}:{:02}Z",
-        day + 1,
-        second % 60
-    )
+/// RFC 3339.
+fn timestamp(epoch: u64) -> Result<String> {
+    let day = format!("@{epoch}");
+    let said = output("date", &["-u", "-d", &day, "+%Y-%m-%dT%H:%M:%SZ"])?;
+    Ok(said.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -179,7 +146,7 @@ mod tests {
             (1_735_689_599, "2024-12-31T23:59:59Z"),
             (1_795_295_160, "2026-11-21T21:06:00Z"),
         ] {
-            assert_eq!(timestamp(epoch), expected);
+            assert_eq!(timestamp(epoch).expect("a date"), expected);
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::source::succeed;
 use super::{payload, source};
 use crate::attend::Attempt;
-use crate::outcome::{Outcome, Results};
+use crate::outcome::{Outcome, Results, note};
 use crate::suite::{Job, Limits, Run, Suite, Transcript};
 
 const TCLSH: &str = "/usr/bin/tclsh";
@@ -167,11 +167,7 @@ fn results(unit: &str, text: &str) -> Results {
             _ => continue,
         };
         let name = name.rsplit_once(end).map_or(name, |(name, _)| name);
-        // A name may come again, and one failure is enough.
-        let known = results.entry(format!("{unit} {name}")).or_insert(outcome);
-        if *known != Outcome::Failed {
-            *known = outcome;
-        }
+        note(&mut results, format!("{unit} {name}"), outcome);
     }
     results
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::source::said;
 use super::{payload, source};
 use crate::attend::Attempt;
-use crate::outcome::{Outcome, Results};
+use crate::outcome::{Outcome, Results, note};
 use crate::suite::{Job, Run, Suite, Transcript};
 
 /// Told by the tests themselves: those of the permutation `veryquick`, and what
@@ -121,11 +121,7 @@ fn results(item: &str, text: &str) -> Results {
         let Some((name, outcome)) = failed.or(ended) else {
             continue;
         };
-        // A name may come again, and one failure is enough.
-        let known = results.entry(format!("{item} {name}")).or_insert(outcome);
-        if *known != Outcome::Failed {
-            *known = outcome;
-        }
+        note(&mut results, format!("{item} {name}"), outcome);
     }
     results
 }
