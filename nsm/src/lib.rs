@@ -1,0 +1,1 @@
+//! A Nitro Security Module in software, and the verifier of its documents.
