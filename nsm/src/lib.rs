@@ -3,7 +3,8 @@
 //! [`message`] is what goes over the wire, [`device`] what it comes to:
 //! registers ([`pcr`]), and documents ([`document`]) signed with certificates
 //! of a local authority ([`authority`]). [`manifest`] says what of a launch is
-//! measured into the registers. [`verify`] is for who gets a document.
+//! measured into the registers, [`signer`] whether the program is signed.
+//! `verify` is for who gets a document.
 
 #![cfg_attr(
     not(test),
@@ -18,5 +19,7 @@
 pub mod authority;
 pub mod device;
 pub mod document;
+pub mod manifest;
 pub mod message;
 pub mod pcr;
+pub mod signer;
