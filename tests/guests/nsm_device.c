@@ -116,7 +116,9 @@ static int asks(int fd)
 {
     struct bytes request = encoded((struct request){.name = "DescribeNSM"}), answer;
     struct nsm_message m = message_of(&request, &answer);
-    return ioctl(fd, NSM_IOCTL, &m) == 0 && nsm_find(&answer, "dev-nsm-", 8);
+    int failed = ioctl(fd, NSM_IOCTL, &m);
+    answer.length = m.response_length;
+    return !failed && nsm_find(&answer, "dev-nsm-", 8);
 }
 
 static void device(char **argv)
