@@ -1,1 +1,3 @@
 //! A Nitro Security Module in software, and the verifier of its documents.
+
+pub mod verify;
