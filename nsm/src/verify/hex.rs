@@ -11,7 +11,7 @@ pub struct Hex(pub Vec<u8>);
 impl Hex {
     /// The first of them, and how many there are.
     pub fn short(&self) -> String {
-        const MOST: usize = 24;
+        const MOST: usize = 64;
         match self.0.get(..MOST) {
             Some(first) if self.0.len() > MOST => {
                 let digits = base16ct::lower::encode_string(first);
@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn long_ones_are_cut_short() {
-        assert_eq!(Hex(vec![0xab; 24]).short(), "ab".repeat(24));
-        let long = "ab".repeat(24) + "... (25 bytes)";
-        assert_eq!(Hex(vec![0xab; 25]).short(), long);
+        assert_eq!(Hex(vec![0xab; 64]).short(), "ab".repeat(64));
+        let long = "ab".repeat(64) + "... (65 bytes)";
+        assert_eq!(Hex(vec![0xab; 65]).short(), long);
         assert_eq!(Hex(Vec::new()).short(), "empty");
     }
 }
