@@ -3,7 +3,8 @@
 //! [`message`] is what goes over the wire, [`device`] what it comes to:
 //! registers ([`pcr`]), and documents ([`document`]) signed with certificates
 //! of a local authority ([`authority`]). [`manifest`] says what of a launch is
-//! measured into the registers, [`signer`] whether the program is signed.
+//! measured into the registers, [`signer`] whether the program is signed,
+//! [`policy`] what may be asked of a real module.
 //! [`verify`] is for who gets a document.
 
 #![cfg_attr(
@@ -22,5 +23,6 @@ pub mod document;
 pub mod manifest;
 pub mod message;
 pub mod pcr;
+pub mod policy;
 pub mod signer;
 pub mod verify;

@@ -138,6 +138,42 @@ fn parse(mut bytes: &[u8]) -> Option<Value> {
     bytes.is_empty().then_some(value)
 }
 
+const NAMES: [&str; 7] = [
+    "DescribeNSM",
+    "GetRandom",
+    "DescribePCR",
+    "ExtendPCR",
+    "LockPCR",
+    "LockPCRs",
+    "Attestation",
+];
+
+/// Whether a request of this name is known.
+pub fn is_known(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// The name of a request, known or not, if it has the form of one.
+pub fn name(request: &[u8]) -> Option<String> {
+    if request.first() == Some(&INDEFINITE_MAP) {
+        return None;
+    }
+    let (name, _) = split(parse(request)?)?;
+    Some(name)
+}
+
+/// Name and content of a request.
+fn split(request: Value) -> Option<(String, Value)> {
+    match request {
+        Value::Text(name) => Some((name, Value::Null)),
+        Value::Map(entries) => {
+            let [(name, content)] = <[_; 1]>::try_from(entries).ok()?;
+            Some((name.into_text().ok()?, content))
+        }
+        _ => None,
+    }
+}
+
 impl Request {
     /// # Errors
     ///
@@ -155,14 +191,7 @@ impl Request {
     }
 
     fn from_value(value: Value) -> Option<Request> {
-        let (name, content) = match value {
-            Value::Text(name) => (name, Value::Null),
-            Value::Map(entries) => {
-                let [(name, content)] = <[_; 1]>::try_from(entries).ok()?;
-                (name.into_text().ok()?, content)
-            }
-            _ => return None,
-        };
+        let (name, content) = split(value)?;
         if matches!(name.as_str(), "DescribeNSM" | "GetRandom") {
             content.is_null().then_some(())?;
             return Some(match name.as_str() {
