@@ -13,6 +13,7 @@ include make/payloads.mk
 include make/svm.mk
 include make/test.mk
 include make/soak.mk
+include make/fuzz.mk
 include make/compatibility.mk
 include make/images.mk
 include make/bench.mk

@@ -5,7 +5,7 @@
 //! of a local authority ([`authority`]). [`manifest`] says what of a launch is
 //! measured into the registers, [`signer`] whether the program is signed,
 //! [`policy`] what may be asked of a real module.
-//! `verify` is for who gets a document.
+//! [`verify`] is for who gets a document.
 
 #![cfg_attr(
     not(test),
@@ -25,3 +25,4 @@ pub mod message;
 pub mod pcr;
 pub mod policy;
 pub mod signer;
+pub mod verify;
