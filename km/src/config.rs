@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Cli;
 use crate::error::Error;
+use crate::nsm;
 use crate::task::exec::Inherited;
 
 /// Everything a run of km needs to know.
@@ -17,6 +18,8 @@ pub struct RunConfig {
     pub argv: Vec<OsString>,
     pub env: Vec<OsString>,
     pub options: Options,
+    /// The security module.
+    pub nsm: nsm::Settings,
     /// Where km's own log goes.
     pub log: LogTo,
     /// Where the payload's output goes instead.
@@ -44,6 +47,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether the user can see more of the payload than what it shows.
+    pub fn is_debugged(&self) -> bool {
+        self.strace || self.dump_shutdown
+    }
+
     /// The file the calling process reports to.
     pub fn report_path(&self) -> Option<PathBuf> {
         let path = self.report.clone()?;
@@ -72,6 +80,7 @@ impl RunConfig {
     /// Where there is no such payload.
     pub fn new(cli: Cli) -> Result<RunConfig, Error> {
         let name = cli.payload.first().cloned().unwrap_or_default();
+        let nsm = cli.nsm.settings()?;
         let payload = find(&name, std::env::var_os("PATH").as_deref())?;
         Ok(RunConfig {
             payload,
@@ -88,6 +97,7 @@ impl RunConfig {
                 dump_shutdown: cli.dump_shutdown,
                 log_filter: cli.verbose,
             },
+            nsm,
             log: match cli.km_log_to {
                 path if path == Path::new("stderr") => LogTo::Stderr,
                 path if path == Path::new("none") => LogTo::Nowhere,

@@ -42,6 +42,10 @@ pub enum Error {
         "the virtual machine stopped: {0:?} (km's fault: please report it, with --dump-shutdown)"
     )]
     Stopped(Failure),
+    #[error("--nsm: {0}")]
+    Nsm(#[from] crate::nsm::Error),
+    #[error("options that begin with --nsm- need --nsm=MODE (see km --help)")]
+    WithoutModule,
     #[error("a child that shared the program's memory (vfork) was killed while it changed it")]
     Abandoned,
 }

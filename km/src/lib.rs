@@ -11,7 +11,7 @@
 //! entry to fill in, or a signal (`signal`).
 //!
 //! Direction of use: `sys` ← `mem`, `vm` ← `shim`, `loader`, `vcpu` ← `task`,
-//! `signal`, `seccomp`, `fd`, `procfs` ← `syscall` ← `monitor`. `vcpu` does not know
+//! `signal`, `seccomp`, `fd`, `procfs`, `nsm` ← `syscall` ← `monitor`. `vcpu` does not know
 //! `syscall`.
 //!
 //! Threads: one host thread a payload thread, which owns its vCPU and
@@ -34,6 +34,7 @@
 )]
 
 mod cli;
+mod command;
 mod config;
 mod errno;
 mod error;
@@ -43,6 +44,7 @@ mod loader;
 mod log;
 mod mem;
 mod monitor;
+mod nsm;
 mod procfs;
 mod seccomp;
 mod shim;
@@ -75,6 +77,9 @@ pub fn main() -> u8 {
             sys::proc::die_by_signal(libc::SIGSEGV);
         }
         return complain(&error);
+    }
+    if let Some(command) = command::find(&args) {
+        return command(args);
     }
     let cli = match Cli::from_args(args) {
         Ok(cli) => cli,

@@ -16,6 +16,7 @@ use crate::loader::{self, Layout, Target};
 use crate::log::{self, Output};
 use crate::mem::guest::GuestMemory;
 use crate::mem::layout::Arenas;
+use crate::nsm::{self, Nsm};
 use crate::procfs::Notice;
 use crate::seccomp::Mode;
 use crate::signal::action::Actions;
@@ -49,6 +50,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         argv,
         env,
         options,
+        nsm: nsm_settings,
         log,
         log_to,
         inherited,
@@ -80,6 +82,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         ignored,
         seccomp,
         children_elsewhere,
+        module,
     } = match inherited {
         Some(mut inherited) => {
             // The program is open now.
@@ -97,6 +100,19 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         gate: machine.gate(),
     };
     let entry = loader::load(&target, &layout, &mut machine.space(), vm.features())?;
+
+    let module = match module {
+        Some(module) => module,
+        None => {
+            let launch = nsm::Launch {
+                target: &target,
+                env: &layout.env,
+                memory: options.memory,
+                debug: options.is_debugged(),
+            };
+            nsm::start(&launch, &nsm_settings, &fds)?
+        }
+    };
 
     ::log::debug!(
         "{}: enters at {:#x}, stack at {:#x}",
@@ -141,6 +157,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
         options: Arc::new(options),
         image: Arc::new(image),
         proc_root: proc_root.map(Arc::new),
+        nsm: module,
         output,
         report,
         actions: Actions::inherited(ignored),
@@ -178,6 +195,8 @@ struct Surroundings {
     ignored: u64,
     seccomp: Mode,
     children_elsewhere: bool,
+    /// Of the first program, it is made when that is loaded.
+    module: Option<Nsm>,
 }
 
 impl Surroundings {
@@ -212,6 +231,7 @@ impl Surroundings {
             ignored: 0,
             seccomp: Mode::Disabled,
             children_elsewhere: false,
+            module: None,
         })
     }
 
@@ -233,6 +253,7 @@ impl Surroundings {
             ignored: from.ignored,
             seccomp: from.seccomp,
             children_elsewhere: from.children_elsewhere,
+            module: Some(from.nsm),
         })
     }
 }

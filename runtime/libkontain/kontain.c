@@ -42,3 +42,8 @@ int kontain_stats(struct kontain_stats *stats)
 {
 	return ask(KONTAIN_SYS_stats, stats, sizeof *stats);
 }
+
+int kontain_nsm(struct kontain_nsm_message *message)
+{
+	return syscall(KONTAIN_SYS_nsm, message) < 0 ? -1 : 0;
+}

@@ -15,6 +15,7 @@ extern "C" {
 /* Numbers of km's own calls (syscall(2)). */
 #define KONTAIN_SYS_info 0xf000
 #define KONTAIN_SYS_stats 0xf001
+#define KONTAIN_SYS_nsm 0xf002
 
 /* The version of the contract between km and its C library that this header
  * is of. */
@@ -48,6 +49,22 @@ const char *kontain_version(void);
 /* Counters of the calling process, since it began. 0, or -1 with errno set:
  * ENOSYS natively, ENODATA where km runs without --stats. */
 int kontain_stats(struct kontain_stats *stats);
+
+/* A request to the security module and room for its answer, as the ioctl of
+ * /dev/nsm takes them (struct nsm_raw of <linux/nsm.h>). */
+struct kontain_nsm_message {
+	uint64_t request;         /* address */
+	uint64_t request_length;  /* 1 to 4096 bytes */
+	uint64_t response;        /* address */
+	uint64_t response_length; /* room; then, how much was written, at most 12288 */
+};
+
+/* Asks the security module; requests and answers are CBOR. 0, or -1 with errno
+ * set: ENOSYS natively, ENODEV where km runs without --nsm, EMSGSIZE and EINVAL
+ * for a request that is too long or empty, EFAULT, ETIMEDOUT where another
+ * process keeps the module for two minutes. An answer that is longer than the
+ * room for it is cut. */
+int kontain_nsm(struct kontain_nsm_message *message);
 
 #ifdef __cplusplus
 }

@@ -4,9 +4,10 @@ import ctypes
 import os
 from collections import namedtuple
 
-__all__ = ["Info", "Stats", "info", "is_running", "stats", "version"]
+__all__ = ["Info", "Stats", "info", "is_running", "nsm", "stats", "version"]
 
-_INFO, _STATS = 0xF000, 0xF001
+_INFO, _STATS, _NSM = 0xF000, 0xF001, 0xF002
+_LONGEST_ANSWER = 0x3000
 
 Info = namedtuple("Info", "abi version commit")
 Stats = namedtuple(
@@ -23,6 +24,15 @@ class _Info(ctypes.Structure):
     ]
 
 
+class _Message(ctypes.Structure):
+    _fields_ = [
+        ("request", ctypes.c_char_p),
+        ("request_length", ctypes.c_uint64),
+        ("response", ctypes.c_void_p),
+        ("response_length", ctypes.c_uint64),
+    ]
+
+
 class _Stats(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in Stats._fields]
 
@@ -33,6 +43,7 @@ _libc.syscall.restype = ctypes.c_long
 
 def _ask(number, structure):
     size = ctypes.c_size_t(ctypes.sizeof(structure))
+    # Where a call has no size, it is an argument too many.
     if _libc.syscall(ctypes.c_long(number), ctypes.byref(structure), size) < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
@@ -63,3 +74,12 @@ def stats():
     """Counters of this process; OSError: ENOSYS natively, ENODATA without --stats."""
     found = _ask(_STATS, _Stats())
     return Stats(*(getattr(found, name) for name in Stats._fields))
+
+
+def nsm(request):
+    """The security module's answer to a request, both CBOR; OSError: ENOSYS natively, ENODEV
+    without --nsm, EMSGSIZE for more than 4096 bytes, EINVAL for none."""
+    room = ctypes.create_string_buffer(_LONGEST_ANSWER)
+    message = _Message(request, len(request), ctypes.addressof(room), len(room))
+    _ask(_NSM, message)
+    return room.raw[: message.response_length]

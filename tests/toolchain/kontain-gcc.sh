@@ -102,6 +102,8 @@ int main(int argc, char **argv)
         failed += info.abi != KONTAIN_ABI || strcmp(info.version, kontain_version()) != 0;
     errno = 0;
     failed += kontain_stats(&stats) == 0 || errno != (inside ? ENODATA : ENOSYS);
+    struct kontain_nsm_message message = {0};
+    failed += kontain_nsm(&message) == 0 || errno != (inside ? ENODEV : ENOSYS);
     printf("%d\n", failed);
     return failed;
 }

@@ -114,6 +114,8 @@ impl Program {
 pub struct Target {
     pub program: Program,
     pub interpreter: Option<Program>,
+    /// The scripts whose `#!` lines have led to it.
+    pub scripts: Vec<(PathBuf, File)>,
     pub argv: Vec<OsString>,
     /// The path as it was given: of the script, if it is one.
     pub execfn: OsString,
@@ -138,6 +140,7 @@ pub fn resolve(
     let mut path = path.to_owned();
     let mut name = execfn.to_owned();
     let mut argv = argv;
+    let mut scripts = Vec::new();
     for _ in 0..=script::MAX_SCRIPTS {
         let file = finder.open_executable(&path, below.take())?;
         let head = read_head(&file, &path)?;
@@ -150,6 +153,7 @@ pub fn resolve(
             return Ok(Target {
                 program,
                 interpreter,
+                scripts,
                 argv,
                 execfn: execfn.to_owned(),
             });
@@ -164,7 +168,8 @@ pub fn resolve(
             });
         }
         name = interpreter.as_os_str().to_owned();
-        path = interpreter;
+        let script = std::mem::replace(&mut path, interpreter);
+        scripts.push((script, file));
     }
     Err(LoadError::Loop {
         path: PathBuf::from(execfn),

@@ -8,7 +8,7 @@ mod tss;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use km_abi::shim as image;
+use km_abi::shim as place;
 use linux_loader::loader::{Elf, KernelLoader};
 use thiserror::Error;
 use vm_memory::GuestAddress;
@@ -23,6 +23,11 @@ pub use tss::{FAULT_STACK_TOP, GDT, STACK_TOP};
 
 /// The shim, built from `runtime/shim`.
 const IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.elf"));
+
+/// The shim's code, as it is built.
+pub fn image() -> &'static [u8] {
+    IMAGE
+}
 
 /// Why the shim could not be set up.
 #[derive(Debug, Error)]
@@ -89,7 +94,7 @@ impl Shim {
         tables: &mut PageTables,
         pages: &mut Pages<'_>,
     ) -> Result<Shim, ShimError> {
-        let count = image::SIZE / PAGE + 1;
+        let count = place::SIZE / PAGE + 1;
         let start = area.allocate_run(pages.vm, pages.slots, count)?;
         Elf::load(
             area.memory(),
@@ -97,11 +102,11 @@ impl Shim {
             &mut Cursor::new(IMAGE),
             None,
         )?;
-        let idt_physical = start + image::SIZE;
+        let idt_physical = start + place::SIZE;
         let code = area.virtual_address(start);
         idt::write(area, idt_physical, code)?;
 
-        let privileged = start + image::PRIVILEGED;
+        let privileged = start + place::PRIVILEGED;
         let end = start + count * PAGE;
         for (from, to, access) in [
             (start, privileged, USER_CODE),
@@ -142,23 +147,23 @@ impl Shim {
 
     /// Where `syscall` goes, for the LSTAR register.
     pub fn syscall_entry(&self) -> u64 {
-        self.code + image::SYSCALL_ENTRY
+        self.code + place::SYSCALL_ENTRY
     }
 
-    /// The gate ([`image::GATE`]): the same in every machine, as a forked
+    /// The gate ([`place::GATE`]): the same in every machine, as a forked
     /// child has noted its parent's.
     pub fn gate(&self) -> u64 {
-        self.code + image::GATE
+        self.code + place::GATE
     }
 
     /// The `iretq` that enters ring 3.
     pub fn enter_user(&self) -> u64 {
-        self.code + image::ENTER_USER
+        self.code + place::ENTER_USER
     }
 
     /// Whether `address` is in the shim's code.
     pub fn contains(&self, address: u64) -> bool {
-        (self.code..self.code + image::SIZE).contains(&address)
+        (self.code..self.code + place::SIZE).contains(&address)
     }
 
     /// Base and limit of the interrupt descriptor table.

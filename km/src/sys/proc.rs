@@ -173,6 +173,12 @@ pub fn random() -> [u8; 8] {
     bytes
 }
 
+/// Whether the effective user is root.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid has no preconditions.
+    (unsafe { libc::geteuid() }) == 0
+}
+
 /// The calling thread's id.
 pub fn thread_id() -> i32 {
     // SAFETY: gettid has no preconditions.

@@ -17,7 +17,7 @@ use crate::syscall::call::Call;
 use crate::syscall::file::relocate;
 use crate::syscall::row::{Action, Row};
 use crate::syscall::trace::Trace;
-use crate::syscall::{Control, Outcome, memory_file, mman, own, seccomp, table};
+use crate::syscall::{Control, Outcome, memory_file, mman, nsm, own, seccomp, table};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
 use crate::task::user_dispatch::Choice;
@@ -107,6 +107,9 @@ impl Payload {
             thread: &mut self.thread,
             vcpu,
         };
+        if let Some(outcome) = nsm::on_device(&mut call) {
+            return outcome;
+        }
         let outcome = match row.action {
             Action::Proxy => call.forward().into(),
             Action::Handle(handler) if process.is_borrowed() && mman::is_the_memorys(&call) => {

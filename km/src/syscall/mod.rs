@@ -21,6 +21,7 @@ pub mod memory_file;
 pub mod mman;
 pub mod mount;
 pub mod namespace;
+pub mod nsm;
 pub mod open;
 pub mod own;
 pub mod paths;

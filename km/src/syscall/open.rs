@@ -20,6 +20,7 @@ use crate::sys::proc;
 use crate::syscall::Outcome;
 use crate::syscall::call::{Call, pointer_to};
 use crate::syscall::memory_file;
+use crate::syscall::nsm;
 use crate::syscall::paths::{PATH_MAX, start_of};
 use crate::syscall::walk::{Found, walk_from};
 
@@ -175,18 +176,37 @@ fn open_path(call: &Call<'_>, index: usize, how: How) -> Result<u64, Errno> {
     let path = call.memory().read_string(call.arg(index), PATH_MAX - 1)?;
     let directory = start_of(call, index);
     let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+    let is_module = || {
+        let follow = !how.has(libc::O_NOFOLLOW);
+        nsm::is_named(call, directory, path.to_bytes(), follow)
+    };
+    if how.has(libc::O_CREAT) && is_module() {
+        // The host would make a file of that name.
+        return nsm::open(call, how);
+    }
     let result = if call.process.threads() == 1 {
         open_alone(call, directory, &path, how)
     } else {
         open_unseen(call, directory, &path, how)
     };
     match result {
+        Err(Errno::ENOENT) if is_module() => nsm::open(call, how),
+        Ok(fd) if is_hosts_module(call, fd) => {
+            own_syscall(libc::SYS_close, &HostArgs::new([fd]))?;
+            nsm::open(call, how)
+        }
         // Too many links, or one that the host was told not to follow.
         Err(Errno::ELOOP) if how.resolve & RESOLVE_KEEPS_OUT == 0 => {
             open_walked(call, directory, &path, how)
         }
         result => result,
     }
+}
+
+/// Whether what the host has opened is its own security module.
+fn is_hosts_module(call: &Call<'_>, fd: u64) -> bool {
+    let opened = proc::borrow_fd(fd as i32);
+    opened.is_some_and(|opened| call.process.nsm.is_the_hosts(opened))
 }
 
 /// The call for the host.

@@ -6,6 +6,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::Outcome;
 use super::args::{Ret, address, size};
 use super::call::Call;
+use super::nsm;
 use super::row::Row;
 use crate::errno::Errno;
 
@@ -17,6 +18,7 @@ pub fn row(number: u64) -> Option<&'static Row> {
 #[rustfmt::skip]
 pub static OWN: &[Row] = &[
     Row::handle(hypercalls::INFO, "kontain_info", &[address("info"), size("size")], Ret::Int, info),
+    Row::handle(hypercalls::NSM, "kontain_nsm", &[address("message")], Ret::Int, nsm::message),
     Row::handle(hypercalls::STATS, "kontain_stats", &[address("stats"), size("size")], Ret::Int, stats),
 ];
 

@@ -12,6 +12,7 @@ use crate::sys::proc::{self, FileStatus};
 use crate::syscall::Outcome;
 use crate::syscall::args::Kind;
 use crate::syscall::call::{Call, FAULT, pointer_to};
+use crate::syscall::nsm;
 use crate::syscall::open::hold_path;
 use crate::syscall::walk::{Found, walk, walk_from};
 
@@ -37,6 +38,12 @@ fn forward_with(call: &mut Call<'_>, change: impl FnOnce(&mut HostArgs)) -> Outc
         let held = secure(call, &mut host, &mut paths)?;
         let result = call.host(call.row.number, &host);
         drop(held);
+        if result == Err(Errno::ENOENT)
+            && let Some(path) = paths.0.first()
+            && let Some(result) = nsm::on_path(call, path)
+        {
+            return result;
+        }
         if result.is_ok() {
             correct_status(call, &host)?;
         }
@@ -113,7 +120,7 @@ fn prepare(call: &Call<'_>, paths: &mut Paths) -> Result<HostArgs, Errno> {
 }
 
 /// Whether the call follows a link at the end of its path.
-fn follows(call: &Call<'_>) -> bool {
+pub fn follows(call: &Call<'_>) -> bool {
     let flags = match i64::from(call.row.number) {
         libc::SYS_lstat
         | libc::SYS_lchown
@@ -151,8 +158,8 @@ fn follows(call: &Call<'_>) -> bool {
 
 const SYS_FCHMODAT2: i64 = 452;
 const SYS_SETXATTRAT: i64 = 463;
-const SYS_GETXATTRAT: i64 = 464;
-const SYS_LISTXATTRAT: i64 = 465;
+pub const SYS_GETXATTRAT: i64 = 464;
+pub const SYS_LISTXATTRAT: i64 = 465;
 const SYS_REMOVEXATTRAT: i64 = 466;
 const SYS_FILE_SETATTR: i64 = 469;
 
@@ -341,8 +348,16 @@ fn read_link(call: &mut Call<'_>, index: usize) -> Result<u64, Errno> {
     let mut host = call.translate();
     host.set(index + 1, pointer_to(&mut target));
     host.set(index + 2, target.len() as u64);
-    let len = call.host(call.row.number, &host)?;
+    let len = match call.host(call.row.number, &host) {
+        Err(Errno::ENOENT) if nsm::is_named(call, start_of(call, index), &path, false) => {
+            return Err(Errno::EINVAL);
+        }
+        result => result?,
+    };
     target.truncate(len as usize);
+    if let Some(name) = nsm::shown_name(call, &target) {
+        return answer(call, buffer, size, name);
+    }
     if !is_of_interest(call, &path, &target) {
         return answer(call, buffer, size, &target);
     }

@@ -22,6 +22,7 @@ use crate::loader::stack::{MAX_STRING, string_limit, string_room};
 use crate::loader::{self, LoadError, Target};
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
+use crate::nsm::{self, Nsm, Settings};
 use crate::seccomp::Mode;
 use crate::sys::{clone, namespace, proc, signal};
 use crate::syscall::limits::{AddressLimits, Limit, Limits};
@@ -63,6 +64,7 @@ struct Handover {
     seccomp: Mode,
     /// Children start in another PID namespace.
     children_elsewhere: bool,
+    nsm: nsm::Handover,
 }
 
 /// What a monitor has from the one before it.
@@ -81,6 +83,7 @@ pub struct Inherited {
     pub ignored: u64,
     pub seccomp: Mode,
     pub children_elsewhere: bool,
+    pub nsm: Nsm,
     /// Kept open until the program is loaded.
     pub way: Option<OwnedFd>,
     /// Whether the program is to be looked for below `proc_root`.
@@ -135,6 +138,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         ignored: handover.ignored,
         seccomp: handover.seccomp,
         children_elsewhere: handover.children_elsewhere,
+        nsm: Nsm::inherited(&handover.nsm, take)?,
         way: handover.way.map(take).transpose()?,
         below_proc: handover.below_proc,
         fds,
@@ -146,6 +150,7 @@ fn take_over(number: i32) -> Result<RunConfig, Errno> {
         argv,
         env,
         options: handover.options,
+        nsm: Settings::default(),
         log: LogTo::Nowhere,
         log_to: None,
         inherited: Some(inherited),
@@ -318,7 +323,7 @@ fn prepare(
     let limits = process.limits.all();
     let pair = |limit: Limit| (limit.soft, limit.hard);
     let range = process.fds.range();
-    let [image, proc_root, output, report, device] = process.descriptors_for_exec();
+    let [image, proc_root, output, report, .., device] = process.descriptors_for_exec();
     let handover = Handover {
         payload,
         execfn: program.execfn,
@@ -348,6 +353,7 @@ fn prepare(
         ignored: ignored & signal::OWN,
         seccomp: thread.seccomp.mode(),
         children_elsewhere: children_elsewhere(thread)?,
+        nsm: process.nsm.handover(),
     };
     let mut bytes = postcard::to_allocvec(&handover).map_err(|_| Errno::ENOMEM)?;
     bytes.extend_from_slice(&strings.bytes);

@@ -12,6 +12,7 @@ use crate::loader::stack::StackImage;
 use crate::log::Output;
 use crate::mem::guest::GuestMemory;
 use crate::mem::space::AddressSpace;
+use crate::nsm::Nsm;
 use crate::seccomp::Seccomp;
 use crate::signal::action::Actions;
 use crate::signal::frame::XState;
@@ -45,6 +46,8 @@ pub struct Process {
     pub image: Arc<OwnedFd>,
     /// The root of `/proc`, where there is one.
     pub proc_root: Option<Arc<OwnedFd>>,
+    /// The security module.
+    pub nsm: Arc<Nsm>,
     /// Where the monitor's own words go.
     pub output: Output,
     /// Where `--strace` and `--stats` go.
@@ -92,6 +95,7 @@ pub struct Parts {
     pub options: Arc<Options>,
     pub image: Arc<OwnedFd>,
     pub proc_root: Option<Arc<OwnedFd>>,
+    pub nsm: Nsm,
     pub output: Output,
     pub report: Output,
     pub actions: Actions,
@@ -110,6 +114,7 @@ impl Process {
             identity: parts.identity,
             image: parts.image,
             proc_root: parts.proc_root,
+            nsm: Arc::new(parts.nsm),
             output: parts.output,
             report: parts.report,
             borrowed: AtomicBool::new(false),
@@ -138,6 +143,7 @@ impl Process {
             options: Arc::clone(&self.options),
             image: Arc::clone(&self.image),
             proc_root: self.proc_root.clone(),
+            nsm: Arc::clone(&self.nsm),
             output: self.output.clone(),
             report: self.report.clone(),
             borrowed: AtomicBool::new(true),
@@ -284,22 +290,26 @@ impl Process {
     }
 
     /// Descriptors of the monitor's that a forked child keeps.
-    pub fn descriptors_for_fork(&self) -> [i32; 4] {
+    pub fn descriptors_for_fork(&self) -> [i32; 6] {
         let proc_root = self.proc_root.as_ref();
+        let [module, backend] = self.nsm.descriptors();
         [
             self.image.as_raw_fd(),
             proc_root.map_or(NONE, |root| root.as_raw_fd()),
             self.output.descriptor(),
             self.report.descriptor(),
+            module,
+            backend,
         ]
     }
 
     /// Descriptors of the monitor's that one which is executed needs: its
-    /// image, the root of `/proc` or -1, where its words go, the KVM device.
-    pub fn descriptors_for_exec(&self) -> [i32; 5] {
-        let [image, proc_root, output, report] = self.descriptors_for_fork();
+    /// image, the root of `/proc` or -1, where its words go, the security
+    /// module's or -1, the KVM device.
+    pub fn descriptors_for_exec(&self) -> [i32; 7] {
+        let [image, proc_root, output, report, module, backend] = self.descriptors_for_fork();
         let device = self.space().vm().device().as_raw_fd();
-        [image, proc_root, output, report, device]
+        [image, proc_root, output, report, module, backend, device]
     }
 
     /// How many threads the payload has.

@@ -6,6 +6,8 @@
 pub const INFO: u16 = 0xf000;
 /// `kontain_stats(struct kontain_stats *, size)`.
 pub const STATS: u16 = 0xf001;
+/// `kontain_nsm(struct kontain_nsm_message *)`.
+pub const NSM: u16 = 0xf002;
 
 /// The version of the contract between the monitor and km's C library: the
 /// gate, and these calls. Programs and the library carry theirs in an ELF note.

@@ -180,6 +180,48 @@ pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
     })
 }
 
+/// The number of an open character device.
+pub fn character_device(fd: BorrowedFd<'_>) -> Option<u64> {
+    let status = status(fd).ok()?;
+    (status.st_mode & libc::S_IFMT == libc::S_IFCHR).then_some(status.st_rdev)
+}
+
+/// Locks a file for the calling process (`F_SETLK` of `fcntl(2)`), until it
+/// unlocks it or ends; false where another one has it.
+///
+/// # Errors
+///
+/// From `fcntl(2)`.
+pub fn lock_file(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    match set_lock(fd, libc::F_WRLCK) {
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+/// Gives back what [`lock_file`] took.
+pub fn unlock_file(fd: BorrowedFd<'_>) {
+    // A lock that is held can be given back.
+    let _ = set_lock(fd, libc::F_UNLCK);
+}
+
+fn set_lock(fd: BorrowedFd<'_>, kind: i32) -> Result<(), Errno> {
+    // All of the file: from its beginning, for a length of 0.
+    let lock = libc::flock {
+        l_type: kind as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    // SAFETY: F_SETLK reads the structure.
+    let done = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLK, &raw const lock) };
+    if done < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(())
+}
+
 /// The kind of a file: `S_IFREG` and its like.
 ///
 /// # Errors

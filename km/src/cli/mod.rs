@@ -1,10 +1,14 @@
 //! The command line.
 
+pub mod nsm;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
+
+use nsm::NsmArgs;
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -19,6 +23,11 @@ const LOG_TO: &str = "stderr";
 const DEVICE: &str = "/dev/kvm";
 
 const AFTER_HELP: &str = "\
+Other commands (km COMMAND --help):
+  km measure [OPTIONS] PAYLOAD [--] [ARGS]...  what a run would have in its registers
+  km nsm init [--dir DIR]                      a certificate authority for --nsm=emulated
+  km verify [OPTIONS] DOCUMENT                 whether an attestation document holds
+
 Exit codes: the payload's own; 128+N in a shell when signal N killed it;
 125 when km itself failed, 126 when the payload cannot be executed, 127 when
 it was not found.";
@@ -92,6 +101,9 @@ pub struct Cli {
     #[arg(long)]
     pub dump_shutdown: bool,
 
+    #[command(flatten)]
+    pub nsm: NsmArgs,
+
     /// Print km's version, commit and build date.
     #[arg(long, action = ArgAction::Version)]
     pub version: Option<bool>,
@@ -138,6 +150,7 @@ impl Cli {
             device: DEVICE.into(),
             no_aslr: false,
             dump_shutdown: false,
+            nsm: NsmArgs::default(),
             version: None,
             syscalls: None,
             payload: args.into_iter().skip(1).collect(),
