@@ -1,10 +1,10 @@
 /* Asks the security module for random bytes and for an attestation document,
  * time and again: the same program in an AWS Nitro Enclave and under km --nsm.
  *
- *     demo [ROUNDS [SECONDS [NONCE]]]
+ *     demo [ROUNDS [SECONDS]]
  *
  * ROUNDS (else $ROUNDS, else 3; 0 is without end), SECONDS between them (else
- * $SECONDS_BETWEEN, else 2), and the verifier's nonce in hexadecimal digits. */
+ * $SECONDS_BETWEEN, else 2). $NONCE has the verifier's nonce in hexadecimal digits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -151,7 +151,8 @@ int main(int argc, char **argv)
 	unsigned long rounds = number(argc, argv, 1, "ROUNDS", 3);
 	unsigned long seconds = number(argc, argv, 2, "SECONDS_BETWEEN", 2);
 	unsigned char nonce[NONCE_MAX];
-	size_t nonce_size = argc > 3 ? read_nonce(argv[3], nonce) : 0;
+	const char *text = getenv("NONCE");
+	size_t nonce_size = text ? read_nonce(text, nonce) : 0;
 
 	int nsm = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (nsm < 0)

@@ -1,4 +1,4 @@
-"""The same as demo.c, in Python: demo.py [ROUNDS [SECONDS [NONCE]]]"""
+"""The same as demo.c, in Python: demo.py [ROUNDS [SECONDS]]"""
 
 import base64
 import itertools
@@ -13,7 +13,7 @@ def main():
     given = dict(enumerate(sys.argv))
     rounds = int(given.get(1) or os.environ.get("ROUNDS", 3))
     seconds = float(given.get(2) or os.environ.get("SECONDS_BETWEEN", 2))
-    nonce = bytes.fromhex(given[3]) if 3 in given else None
+    nonce = bytes.fromhex(os.environ["NONCE"]) if "NONCE" in os.environ else None
     with Nsm() as nsm:
         for turn in range(1, rounds + 1) if rounds else itertools.count(1):
             if turn > 1:
