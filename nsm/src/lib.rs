@@ -24,4 +24,5 @@ pub mod manifest;
 pub mod message;
 pub mod pcr;
 pub mod policy;
+pub mod random;
 pub mod signer;

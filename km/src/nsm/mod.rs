@@ -91,7 +91,7 @@ pub enum Error {
         source: km_nsm::signer::Error,
     },
     #[error("no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
+    Random(#[from] km_nsm::random::Error),
     #[error("{}: this is no security module", .0.display())]
     NoModule(PathBuf),
     #[error(
