@@ -185,7 +185,7 @@ static void device(char **argv)
     FAILS("write", write(fd, "x", 1), EINVAL);
     FAILS("write where it is not open for it", write(reads, "x", 1), EBADF);
     FAILS("mmap", mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0), ENODEV);
-    FAILS("lseek", lseek(fd, 0, SEEK_CUR), ESPIPE);
+    IS("lseek", lseek(fd, 1, SEEK_CUR), 0);
     FAILS("ftruncate", ftruncate(fd, 1), EINVAL);
     FAILS("fsync", fsync(fd), EINVAL);
     struct pollfd ready = {.fd = fd, .events = POLLIN | POLLOUT};
