@@ -10,6 +10,7 @@ include make/install.mk
 include make/dist.mk
 include make/guests.mk
 include make/payloads.mk
+include make/nsm.mk
 include make/svm.mk
 include make/test.mk
 include make/soak.mk

@@ -3,7 +3,8 @@
 # A recipe sets NAME (its folder), SOURCE (the Debian source package), BINARY
 # (the file it builds) and NEEDS (commands beyond the usual ones), includes this
 # file, and says how $(PAYLOAD) is made from $(RECIPE) and $(SOURCE_READY) with
-# $(CC_KM). `make run ARGS="..."` and `make check` follow; and `make suite` where
+# $(CC_KM). One that cannot do without an option of km's names it in KM_WANTS; one
+# that has no native run says CHECKS := km. `make run ARGS="..."` and `make check` follow; and `make suite` where
 # the program's own tests are a suite of tests/src/bin/compatibility.
 
 PAYLOADS := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
@@ -15,6 +16,10 @@ override BUILD := $(abspath $(BUILD))
 KM    ?= $(TOP)/target/x86_64-unknown-linux-gnu/release/km
 override KM := $(abspath $(KM))
 KM_FLAGS ?=
+KM_WANTS ?=
+CHECKS   ?= native km
+# Takes what `make run` prints, beginning with a pipe.
+WATCH    ?=
 JOBS     ?= $(shell nproc)
 ARGS     ?=
 
@@ -93,13 +98,13 @@ $(KERNEL_HEADERS):
 	{ mv -T $@.partial.$$$$ $@ 2>/dev/null || rm -rf $@.partial.$$$$; }
 
 run: $(PAYLOAD)
-	$(KM) $(KM_FLAGS) $(PAYLOAD) $(ARGS)
+	$(KM) $(KM_WANTS) $(KM_FLAGS) $(PAYLOAD) $(ARGS) $(WATCH)
 
 native: $(PAYLOAD)
 	$(PAYLOAD) $(ARGS)
 
 check: all
-	@$(PAYLOADS)/check-payload $(HERE) $(PAYLOAD) $(OUT)/check $(KM) $(KM_FLAGS)
+	@CHECKS="$(CHECKS)" $(PAYLOADS)/check-payload $(HERE) $(PAYLOAD) $(OUT)/check $(KM) $(KM_WANTS) $(KM_FLAGS)
 
 # ONLY names some of the suite's items.
 suite:

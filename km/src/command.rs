@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use km_nsm::authority::Authority;
+use km_nsm::verify::command::{self as verifier, Arguments, Value};
 
 use crate::cli::Cli;
 use crate::cli::nsm::default_authority;
@@ -20,6 +21,7 @@ pub fn find(args: &[OsString]) -> Option<fn(Vec<OsString>) -> u8> {
     match args.get(1)?.to_str()? {
         "measure" => Some(measure),
         "nsm" => Some(nsm),
+        "verify" => Some(verify),
         _ => None,
     }
 }
@@ -111,4 +113,87 @@ fn nsm(mut args: Vec<OsString>) -> u8 {
         Ok(()) => 0,
         Err(error) => complain(&error),
     }
+}
+
+/// Tells whether an attestation document holds: its form, its signature, its
+/// certificates, and what is asked of it.
+#[derive(Debug, Parser)]
+#[command(name = "km verify", disable_version_flag = true, max_term_width = 100)]
+#[command(after_help = VERIFY_HELP)]
+struct VerifyCommand {
+    /// The document, as it is, in hexadecimal digits or in base64; `-` is
+    /// standard input.
+    #[arg(value_name = "DOCUMENT")]
+    document: PathBuf,
+
+    /// Trust this certificate (PEM or DER), in place of the one of AWS. What
+    /// holds is then called EMULATED.
+    #[arg(long, value_name = "FILE")]
+    dev_root: Option<PathBuf>,
+
+    /// Judge the certificates by the document's time, in place of now.
+    #[arg(long)]
+    at_document_time: bool,
+
+    /// The value that a register must have, in hexadecimal digits; may be
+    /// repeated.
+    #[arg(long = "pcr", value_name = "INDEX=HEX")]
+    pcrs: Vec<String>,
+
+    /// The nonce it must have.
+    #[arg(long, value_name = "HEX|@FILE")]
+    nonce: Option<Value>,
+
+    /// The user data it must have.
+    #[arg(long, value_name = "HEX|@FILE")]
+    user_data: Option<Value>,
+
+    /// The public key it must have.
+    #[arg(long, value_name = "HEX|@FILE")]
+    public_key: Option<Value>,
+
+    /// How old it may be.
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
+
+    /// Accept a document whose PCR 0 is zero, as where the program is
+    /// debugged.
+    #[arg(long)]
+    allow_debug: bool,
+
+    /// Print a report in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const VERIFY_HELP: &str = "\
+Exit codes: 0 it holds, under AWS's root; 1 it does not; 2 there is nothing to
+look at, or the options make no sense; 3 it holds under --dev-root: EMULATED.";
+
+/// `km verify`.
+fn verify(mut args: Vec<OsString>) -> u8 {
+    args.remove(1);
+    let given = match VerifyCommand::try_parse_from(args) {
+        Ok(given) => given,
+        Err(error) => {
+            return match usage(&error) {
+                0 => 0,
+                _ => verifier::UNUSABLE,
+            };
+        }
+    };
+    let arguments = Arguments {
+        document: given.document,
+        dev_root: given.dev_root,
+        at_document_time: given.at_document_time,
+        pcrs: given.pcrs,
+        nonce: given.nonce,
+        user_data: given.user_data,
+        public_key: given.public_key,
+        max_age: given.max_age,
+        allow_debug: given.allow_debug,
+        json: given.json,
+    };
+    let (mut stdin, mut stdout) = (std::io::stdin(), std::io::stdout());
+    verifier::run(&arguments, &mut stdin, &mut stdout, &mut std::io::stderr())
 }

@@ -14,7 +14,6 @@ use der::oid::AssociatedOid;
 use der::pem::LineEnding;
 use der::{DateTime, Decode, DecodePem, Encode, EncodePem};
 use p384::ecdsa::{DerSignature, SigningKey};
-use p384::elliptic_curve::Generate;
 use p384::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use serde::{Deserialize, Serialize};
 use x509_cert::Certificate;
@@ -27,6 +26,8 @@ use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
+
+use crate::random;
 
 /// What stands in each subject before the common name.
 const SUBJECT: &str = "O=km development (NOT AWS),OU=emulated NSM - no hardware root of trust";
@@ -61,7 +62,7 @@ pub enum Error {
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] x509_cert::builder::Error),
     #[error("no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
+    Random(#[from] random::Error),
 }
 
 impl From<der::Error> for Error {
@@ -142,7 +143,7 @@ impl Authority {
         fs::create_dir_all(parent).map_err(at(parent))?;
         // All of it, or nothing.
         let mut unique = [0; 8];
-        getrandom::fill(&mut unique)?;
+        random::fill(&mut unique)?;
         let new = parent.join(format!(".nsm-{:016x}", u64::from_be_bytes(unique)));
         let written = Authority::write(&new, now).and_then(|()| {
             let moved = fs::rename(&new, directory);
@@ -161,8 +162,8 @@ impl Authority {
             path: directory.to_owned(),
             source,
         })?;
-        let root = SigningKey::try_generate()?;
-        let intermediate = SigningKey::try_generate()?;
+        let root = random::key()?;
+        let intermediate = random::key()?;
         let root_name = subject("root")?;
         let name = subject("intermediate")?;
         let positions = [
@@ -180,7 +181,7 @@ impl Authority {
         let key = intermediate.to_pkcs8_pem(LineEnding::LF);
         let key = key.map_err(|error| x509_cert::builder::Error::PublicKey(error.into()))?;
         let mut instance = [0; 16];
-        getrandom::fill(&mut instance)?;
+        random::fill(&mut instance)?;
         let instance = format!("dev-instance-{:032x}\n", u128::from_be_bytes(instance));
         let files = [
             (ROOT, 0o644, root_pem?),
@@ -270,7 +271,7 @@ impl Issuer {
         let above = self.chain.last().map_or(&[][..], Vec::as_slice);
         let above = Certificate::from_der(above)?;
         let now = Duration::from_millis(now);
-        let key = SigningKey::try_generate()?;
+        let key = random::key()?;
         let position = Position {
             subject: subject(module)?,
             issuer: above.tbs_certificate().subject().clone(),
@@ -354,7 +355,7 @@ impl Position {
         validity: Validity,
     ) -> Result<Certificate, Error> {
         let mut serial = [0; 16];
-        getrandom::fill(&mut serial)?;
+        random::fill(&mut serial)?;
         // A positive number, with no zero at its head.
         if let Some(first) = serial.first_mut() {
             *first = *first & 0x3f | 0x40;

@@ -6,6 +6,7 @@ use crate::authority::{Issuer, Leaf};
 use crate::document::Content;
 use crate::message::{Description, ErrorCode, MAX_OPTION, Options, Request, Response};
 use crate::pcr::{Bank, COUNT, Digest};
+use crate::random;
 
 /// Bytes of an answer to `GetRandom`.
 const RANDOM: usize = 256;
@@ -116,7 +117,7 @@ impl Answer {
             Answer::Ready(response) => response,
             Answer::Random => {
                 let mut random = vec![0; RANDOM];
-                match getrandom::fill(&mut random) {
+                match random::fill(&mut random) {
                     Ok(()) => Response::GetRandom { random },
                     Err(_) => Response::Error(ErrorCode::InternalError),
                 }

@@ -24,5 +24,6 @@ pub mod manifest;
 pub mod message;
 pub mod pcr;
 pub mod policy;
+pub mod random;
 pub mod signer;
 pub mod verify;

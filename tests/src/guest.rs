@@ -10,6 +10,7 @@ use crate::case::{Absence, Case, Host};
 use crate::job::{End, Job, signal_number};
 use crate::locations::Locations;
 use crate::machine::is_need;
+use crate::nsm;
 
 const LINKS: [&str; 7] = [
     "static-musl",
@@ -76,6 +77,8 @@ struct Run {
     needs: Vec<String>,
     end: End,
     timeout: std::time::Duration,
+    /// Under km it has a security module.
+    nsm: Option<String>,
 }
 
 impl Default for Run {
@@ -91,6 +94,7 @@ impl Default for Run {
             needs: Vec::new(),
             end: End::Exit(0),
             timeout: crate::job::DEFAULT_TIMEOUT,
+            nsm: None,
         }
     }
 }
@@ -107,6 +111,8 @@ impl Run {
             stdin: Some(self.stdin.clone().into_bytes()),
             needs: self.needs.clone(),
             timeout: self.timeout,
+            options: self.nsm.as_deref().map_or_else(Vec::new, nsm::options),
+            files: self.nsm.iter().flat_map(|_| nsm::files()).collect(),
             ..Job::new(builds.join(link).join(guest).to_string_lossy())
         };
         let case = |link: &String| Case {
@@ -146,6 +152,7 @@ impl Run {
                 let known = LINKS.contains(&value).then(|| value.into());
                 self.truth = Some(known.ok_or_else(|| format!("no link type {value:?}"))?);
             }
+            "nsm" => self.nsm = Some(value.into()),
             "hosts" => self.hosts = list(value, Host::from_name)?,
             "needs" => self.needs = list(value, |need| is_need(need).then(|| need.into()))?,
             "exit" => self.end = End::Exit(number(value, 0..=255)?),

@@ -25,6 +25,8 @@ pub struct Job {
     /// [`crate::machine`].
     pub needs: Vec<String>,
     pub timeout: Duration,
+    /// Options for the monitor.
+    pub options: Vec<String>,
     /// For a program that starts others: the variable that tells it by what.
     pub starter: Option<String>,
 }
@@ -43,6 +45,7 @@ impl Job {
             dialogue: Vec::new(),
             needs: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
+            options: Vec::new(),
             starter: None,
         }
     }
@@ -52,9 +55,11 @@ impl Job {
         let mut job = self.clone();
         match &job.starter {
             Some(variable) => job.env.push((variable.clone(), km.into())),
-            None => job
-                .args
-                .insert(0, std::mem::replace(&mut job.program, km.into())),
+            None => {
+                let program = std::mem::replace(&mut job.program, km.into());
+                let options = std::mem::take(&mut job.options);
+                job.args.splice(0..0, options.into_iter().chain([program]));
+            }
         }
         job
     }

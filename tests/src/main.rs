@@ -11,6 +11,7 @@ mod job;
 mod licences;
 mod locations;
 mod machine;
+mod nsm;
 mod payload;
 mod process;
 mod program;

@@ -1,8 +1,8 @@
 //! Servers: a script of `tests/servers` each, which starts them, is their
-//! client, and stops them; and compilers, a script of `tests/toolchain` each,
-//! which builds programs and runs them. The script itself always runs natively,
-//! in namespaces of its own; under km it is told to start its servers, or
-//! programs, by that.
+//! client, and stops them; compilers, a script of `tests/toolchain` each, which
+//! builds programs and runs them; and clients of the security module, a script
+//! of `tests/nsm` each. The script itself always runs natively, in namespaces
+//! of its own; under km it is told to start its servers, or programs, by that.
 
 use std::fs;
 use std::io;
@@ -23,20 +23,33 @@ const STARTER: &str = "RUN";
 const RUNTIME: &str = "KONTAIN";
 /// Tells it which monitor is to be installed and packed.
 const MONITOR: &str = "KM";
+/// Tells it where all is that was built.
+const BUILT: &str = "BUILD";
+/// How a need begins that is a path below that.
+const NEED_BUILT: &str = "build/";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The cases of all scripts, by name.
 pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
     let runtime = locations.build.join("kontain");
     let mut cases = Vec::new();
-    for (kind, folder) in [("server", "servers"), ("toolchain", "toolchain")] {
+    for (kind, folder) in [
+        ("server", "servers"),
+        ("toolchain", "toolchain"),
+        ("nsm", "nsm"),
+    ] {
         for path in scripts(&locations.root.join("tests").join(folder))? {
             let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
-            let mut case = parse(kind, &path, &fs::read_to_string(&path)?).map_err(error)?;
+            let text = fs::read_to_string(&path)?;
+            let mut case = parse(kind, &path, &text, &locations.build).map_err(error)?;
             let runtime = runtime.to_string_lossy().into_owned();
             if kind == "toolchain" {
                 let monitor = locations.km.to_string_lossy().into_owned();
                 case.job.env.push((MONITOR.into(), monitor));
+            }
+            if kind == "nsm" {
+                let built = locations.build.to_string_lossy().into_owned();
+                case.job.env.push((BUILT.into(), built));
             }
             case.job.env.push((RUNTIME.into(), runtime));
             cases.push(case);
@@ -56,7 +69,7 @@ fn scripts(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(scripts)
 }
 
-fn parse(kind: &str, path: &Path, text: &str) -> Result<Case, String> {
+fn parse(kind: &str, path: &Path, text: &str, build: &Path) -> Result<Case, String> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let [program, options @ ..] = NAMESPACES;
     let script = path.to_string_lossy().into_owned();
@@ -70,7 +83,13 @@ fn parse(kind: &str, path: &Path, text: &str) -> Result<Case, String> {
     };
     for setting in text.lines().filter_map(|line| line.strip_prefix(SETTING)) {
         match setting.trim().split_once('=') {
-            Some(("needs", needs)) => job.needs = needs.split(',').map(String::from).collect(),
+            Some(("needs", needs)) => {
+                let place = |need: &str| match need.strip_prefix(NEED_BUILT) {
+                    Some(path) => build.join(path).to_string_lossy().into_owned(),
+                    None => need.into(),
+                };
+                job.needs = needs.split(',').map(place).collect();
+            }
             _ => return Err(format!("what is {setting:?}?")),
         }
     }
@@ -94,13 +113,15 @@ mod tests {
 
     #[test]
     fn a_script_says_what_it_needs() {
-        let text = "# About it.\n# km-test: needs=root,/usr/sbin/nginx\n. lib.sh\n";
-        let case = parse("server", Path::new("/t/nginx.sh"), text).expect("clear");
+        let text = "# About it.\n# km-test: needs=root,/usr/sbin/nginx,build/x/y\n. lib.sh\n";
+        let build = Path::new("/b");
+        let case = parse("server", Path::new("/t/nginx.sh"), text, build).expect("clear");
         assert_eq!(case.name, "server::nginx");
-        assert_eq!(case.job.needs, ["root", "/usr/sbin/nginx"]);
+        assert_eq!(case.job.needs, ["root", "/usr/sbin/nginx", "/b/x/y"]);
         assert_eq!(case.job.args.last().expect("the script"), "/t/nginx.sh");
         for line in ["needs=luck", "colour=red"] {
-            assert!(parse("server", Path::new("x.sh"), &format!("# km-test: {line}\n")).is_err());
+            let text = format!("# km-test: {line}\n");
+            assert!(parse("server", Path::new("x.sh"), &text, build).is_err());
         }
     }
 }

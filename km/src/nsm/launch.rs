@@ -14,6 +14,7 @@ use km_nsm::device::Module;
 use km_nsm::manifest::{self, Measurement, MonitorManifest, PayloadManifest};
 use km_nsm::pcr::{Bank, Digest};
 use km_nsm::policy::{self, Policy};
+use km_nsm::random;
 use km_nsm::signer;
 
 use super::{Backend, Error, Host, Mode, Nsm, Settings, Shared};
@@ -192,7 +193,7 @@ pub fn start(launch: &Launch<'_>, settings: &Settings, fds: &ReservedFds) -> Res
             let authority = Authority::load(&settings.authority, now()).map_err(explain)?;
             measurement.instance = Some(authority.instance);
             let mut id = [0; 16];
-            getrandom::fill(&mut id)?;
+            random::fill(&mut id)?;
             let bank = Bank::new(measurement.registers());
             let module = Module::new(id, bank, authority.issuer);
             ::log::info!(

@@ -91,7 +91,7 @@ pub enum Error {
         source: km_nsm::signer::Error,
     },
     #[error("no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
+    Random(#[from] km_nsm::random::Error),
     #[error("{}: this is no security module", .0.display())]
     NoModule(PathBuf),
     #[error(
@@ -128,11 +128,15 @@ pub enum Backend {
     Host(Host),
 }
 
+/// Descriptors of what the payload opens and of who answers, and the directory
+/// that the device is in.
+type Kept = (i32, i32, Option<(u64, u64)>);
+
 /// What one monitor leaves to the next.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Handover {
     host_device: Option<u64>,
-    module: Option<(i32, i32, Option<(u64, u64)>)>,
+    module: Option<Kept>,
     /// Of a real one.
     policy: Option<(bool, bool)>,
 }

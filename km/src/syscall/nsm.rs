@@ -180,7 +180,11 @@ fn answer(call: &Call<'_>) -> Result<Option<u64>, Errno> {
         | libc::SYS_splice
         | libc::SYS_tee
         | libc::SYS_copy_file_range => Err(Errno::EINVAL),
-        libc::SYS_lseek | libc::SYS_sync_file_range => Err(Errno::ESPIPE),
+        libc::SYS_lseek if flags(call)? & libc::O_PATH != 0 => Err(Errno::EBADF),
+        // Linux says ESPIPE. Who opens it for a stream in both directions, as the
+        // Python package aws-nsm-interface does, is to be able to.
+        libc::SYS_lseek => Ok(Some(0)),
+        libc::SYS_sync_file_range => Err(Errno::ESPIPE),
         libc::SYS_fallocate => Err(Errno::ENODEV),
         libc::SYS_fchmod | libc::SYS_fchown => Err(Errno::EPERM),
         libc::SYS_mmap if call.int(3) & libc::MAP_ANONYMOUS == 0 => Err(Errno::ENODEV),

@@ -1,0 +1,1 @@
+from . import nsm  # noqa: F401
