@@ -25,11 +25,15 @@ fuzz: fuzz-build fuzz-seeds ## Feed random bytes to the security module and the 
 	done
 
 # Built without the counters, which need a fuzzer.
-fuzz-seeds:
+fuzz-seeds: nsm/fuzz/Cargo.lock
 	@rm -rf $(FUZZ_OUT)/seeds
-	@cargo run --quiet --locked --manifest-path nsm/fuzz/Cargo.toml --target-dir $(FUZZ_TARGET)/plain \
+	@cargo run --quiet --manifest-path nsm/fuzz/Cargo.toml --target-dir $(FUZZ_TARGET)/plain \
 		--bin seeds -- ../shared/nsm $(FUZZ_OUT)/seeds
 
-fuzz-build:
-	@cd nsm/fuzz && RUSTFLAGS='$(FUZZ_FLAGS)' cargo build --quiet --release --locked \
+fuzz-build: nsm/fuzz/Cargo.lock
+	@cd nsm/fuzz && RUSTFLAGS='$(FUZZ_FLAGS)' cargo build --quiet --release \
 		--target-dir $(abspath $(FUZZ_TARGET)) --bin request --bin verify
+
+# Of everything the version that km has; cargo adds what is for fuzzing only.
+nsm/fuzz/Cargo.lock: Cargo.lock nsm/Cargo.toml nsm/fuzz/Cargo.toml
+	@cp Cargo.lock $@

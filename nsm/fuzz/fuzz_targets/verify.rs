@@ -72,7 +72,7 @@ fn as_file(mut bytes: &[u8]) {
     let arguments = Arguments {
         document: PathBuf::from("-"),
         at_document_time: true,
-        json: bytes.len() % 2 == 0,
+        json: bytes.len().is_multiple_of(2),
         ..Arguments::default()
     };
     let (mut out, mut errors) = (Vec::new(), Vec::new());

@@ -8,9 +8,9 @@ use km_nsm::verify::{Options, verify};
 use crate::given::{self, Given};
 use crate::made;
 
-/// Bytes around the payload that are looked at in every way: the head, and
-/// the signature.
-const AROUND: usize = 16;
+/// All before the payload's content, and some of that.
+const HEAD: usize = 16;
+const SIGNATURE: usize = 96;
 
 fn is_refused(document: &mut [u8], at: usize, change: u8, options: &Options) -> bool {
     document[at] ^= change;
@@ -19,8 +19,8 @@ fn is_refused(document: &mut [u8], at: usize, change: u8, options: &Options) -> 
     refused
 }
 
-/// Changes every `stride`th byte of a valid document, in one of the ways in
-/// turn.
+/// Changes every `stride`th byte of a valid document, in one way, and those
+/// around payload and signature in all.
 fn change_each(name: &str, bytes: &[u8], options: &Options, stride: usize) {
     assert!(verify(bytes, options).holds(), "{name}");
     let mut document = bytes.to_vec();
@@ -31,7 +31,8 @@ fn change_each(name: &str, bytes: &[u8], options: &Options, stride: usize) {
             "{name}: byte {at}"
         );
     }
-    for at in 0..AROUND {
+    let signature = bytes.len() - SIGNATURE;
+    for at in (0..HEAD).chain(signature - 2..signature) {
         for change in 1..=u8::MAX {
             assert!(
                 is_refused(&mut document, at, change, options),
