@@ -18,11 +18,22 @@ RUNTIME_QUIETLY := payloads/quietly $(RUNTIME_LOG)
 RUNTIME_CFLAGS := -O2 -g0 -ffile-prefix-map=$(RUNTIME_WORK)=/kontain
 RUNTIME_PLACE := --prefix=/opt/kontain
 
-.PHONY: runtime runtime-c
+# What the machine's packages are: where they have changed, it is built anew, as the bill of materials names them.
+RUNTIME_COMPILER := $(RUNTIME_WORK)/compiler.packages
+RUNTIME_HEADERS := $(RUNTIME_WORK)/headers.packages
+
+.PHONY: runtime runtime-c runtime-look
 
 runtime: runtime-c $(KONTAIN)/lib/libstdc++.a ## Build km's C library, its C++ library, kontain-gcc and kontain-g++
 
 runtime-c: $(KONTAIN)/runtime/libc.a $(KONTAIN)/lib/libkontain.a $(RUNTIME_TOOLS)
+
+$(RUNTIME_COMPILER): PACKAGES = binutils gcc-$(GCC_VERSION) g++-$(GCC_VERSION)
+$(RUNTIME_HEADERS): PACKAGES = linux-libc-dev
+$(RUNTIME_COMPILER) $(RUNTIME_HEADERS): runtime-look
+	@mkdir -p $(@D)
+	@dpkg-query -W $(PACKAGES) >$@.new 2>/dev/null || true
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(MUSL)/.patched: $(MUSL_PATCHES) $(MUSL_OVERLAY)
 	@rm -rf $(MUSL)
@@ -34,7 +45,7 @@ $(MUSL)/.patched: $(MUSL_PATCHES) $(MUSL_OVERLAY)
 	@touch $@
 
 # The C library, and the kernel's headers beside its own.
-$(KONTAIN)/runtime/libc.a: $(MUSL)/.patched make/runtime.mk
+$(KONTAIN)/runtime/libc.a: $(MUSL)/.patched $(RUNTIME_COMPILER) $(RUNTIME_HEADERS) make/runtime.mk
 	@echo "  MUSL   $(KONTAIN)/runtime"
 	@mkdir -p $(KONTAIN)/include/c++ $(KONTAIN)/lib
 	@rm -rf $(KONTAIN)/runtime $(MUSL)/obj $(MUSL)/lib $(RUNTIME_LOG)
@@ -66,7 +77,7 @@ $(KONTAIN)/lib/libkontain.a: $(wildcard runtime/libkontain/*) $(KONTAIN)/runtime
 	@$(KONTAIN)/bin/kontain-gcc -shared $(RUNTIME_PLACE) -Wl,-soname,libkontain.so $(RUNTIME_WORK)/kontain.o -o $(KONTAIN)/lib/libkontain.so
 
 # The C++ library of the machine's own g++, from the source of its package.
-$(GCC)/.unpacked:
+$(GCC)/.unpacked: $(RUNTIME_COMPILER)
 	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages gcc-$(GCC_VERSION)-source
 	@rm -rf $(GCC) && mkdir -p $(GCC)
 	@tar -xf /usr/src/gcc-$(GCC_VERSION)/gcc-*.tar.xz -C $(GCC) --strip-components=1 \

@@ -81,7 +81,7 @@ fn print_out(text: &str) -> Result<(), Error> {
 
 /// Makes what the emulated security module needs.
 #[derive(Debug, Parser)]
-#[command(name = "km nsm", disable_version_flag = true)]
+#[command(name = "km nsm", bin_name = "km nsm", disable_version_flag = true)]
 enum NsmCommand {
     /// Make a certificate authority for emulated security modules.
     Init {
@@ -118,7 +118,12 @@ fn nsm(mut args: Vec<OsString>) -> u8 {
 /// Tells whether an attestation document holds: its form, its signature, its
 /// certificates, and what is asked of it.
 #[derive(Debug, Parser)]
-#[command(name = "km verify", disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "km verify",
+    bin_name = "km verify",
+    disable_version_flag = true,
+    max_term_width = 100
+)]
 #[command(after_help = VERIFY_HELP)]
 struct VerifyCommand {
     /// The document, as it is, in hexadecimal digits or in base64; `-` is

@@ -12,7 +12,7 @@ use crate::locations::Locations;
 use crate::machine::is_need;
 use crate::nsm;
 
-const LINKS: [&str; 7] = [
+pub const LINKS: [&str; 7] = [
     "static-musl",
     "static-pie-musl",
     "dynamic-musl",

@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Completion, Conclusion, FormatSetting, Trial};
 use crate::case::{self, Case, Session};
 use crate::locations::Locations;
 use crate::svm::EmulatedHost;
-use crate::{command_line, conformance, guest, licences, payload, process, program, server};
+use crate::{command_line, conformance, guest, licences, nsm, payload, process, program, server};
 
 pub fn run(args: &Arguments) -> io::Result<ExitCode> {
     process::disable_core_files()?;
@@ -28,6 +28,7 @@ pub fn run(args: &Arguments) -> io::Result<ExitCode> {
 
     let mut trials = vec![licences::trial(&locations)];
     trials.extend(command_line::trials(&session));
+    trials.extend(nsm::trials(&session, &locations));
     trials.extend(conformance::trials(&session, &locations));
     trials.extend(payload::trials(&session, &locations)?);
     let (mut cases, unclear) = guest::cases(&locations)?;

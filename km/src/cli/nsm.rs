@@ -30,7 +30,7 @@ pub struct NsmArgs {
 
     /// The host's security module: /dev/nsm.
     #[arg(long = "nsm-device", value_name = "PATH")]
-    pub device: Option<PathBuf>,
+    pub host_device: Option<PathBuf>,
 
     /// Write what is measured of the launch to FILE, as JSON.
     #[arg(long = "nsm-manifest", value_name = "FILE")]
@@ -107,7 +107,7 @@ impl NsmArgs {
                 None if self.mode == Mode::Off => PathBuf::new(),
                 None => default_authority(),
             },
-            device: self.device.unwrap_or_else(|| DEVICE.into()),
+            device: self.host_device.unwrap_or_else(|| DEVICE.into()),
             manifest: self.manifest,
             env_excluded: excluded.collect(),
             files: self.files,

@@ -68,7 +68,7 @@ fn request(call: &Call<'_>, message: u64) -> Result<u64, Errno> {
         Some(Backend::Emulated(shared)) => emulate(call, shared, &request, fits)?,
         Some(Backend::Host(host)) => {
             fits(MAX_RESPONSE)?;
-            host.ask(&request, &|args| call.host(libc::SYS_ioctl as u16, args))?
+            host.ask(&request, |args| call.host(libc::SYS_ioctl as u16, args))?
         }
     };
     let answer = answer.get(..room).unwrap_or(&answer);
