@@ -132,7 +132,7 @@ class Hook(unittest.TestCase):
             [sys.executable, *options, "-c", program],
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": SDK},
+            env={**os.environ, "PYTHONPATH": SDK, "PYTHONDONTWRITEBYTECODE": "1"},
             timeout=60,
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
