@@ -16,7 +16,7 @@ $(BENCH_DIR)/kontain/%: benches/guests/%.c $(wildcard benches/guests/*.h) $(KONT
 	@mkdir -p $(@D)
 	$(KONTAIN)/bin/kontain-gcc $(BENCH_CFLAGS) -o $@ $<
 
-.PHONY: bench bench-quick bench-apps bench-build
+.PHONY: bench bench-quick bench-apps bench-nsm bench-build
 
 bench-build: $(BENCH_GUESTS)
 	cargo build --release -p km -p km-bench
@@ -30,3 +30,6 @@ bench-quick: bench-build ## The same with few repetitions
 bench-apps: ## Measure redis, nginx, PostgreSQL, SQLite, Python and Node natively, under km, under gVisor
 	cargo build --release -p km -p km-bench
 	$(KM_BENCH)-apps $(ARGS)
+
+bench-nsm: bench-build ## Measure requests to the security module beside a round trip and a signature
+	$(KM_BENCH)-nsm $(ARGS)

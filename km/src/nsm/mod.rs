@@ -188,7 +188,7 @@ impl Nsm {
             Some((file, backend, directory)) => {
                 let (file, backend) = (take(file)?, take(backend)?);
                 let backend = match from.policy {
-                    None => Backend::Emulated(Shared::inherited(backend)),
+                    None => Backend::Emulated(Shared::inherited(backend)?),
                     Some((measured, lock_ranges)) => {
                         let policy = Policy {
                             measured,

@@ -1,15 +1,18 @@
 //! An emulated module that several processes share.
 //!
-//! It is in a file in memory that has room for it twice, and a number that says
-//! which of the two holds: whoever is killed while he writes the other leaves
-//! the module as it was. The lock on the file ends with its process.
+//! It is in a file in memory, mapped by each of them, that has room for it
+//! twice, and a number that says which of the two holds: whoever is killed
+//! while he writes the other leaves the module as it was. The lock on the file
+//! ends with its process. Mapped, since writing to a file is bound by a limit
+//! of the payload's (`RLIMIT_FSIZE`).
 
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use km_nsm::device::Module;
+use vm_memory::{Bytes, FileOffset, MmapRegion, VolatileMemory};
 
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
@@ -17,14 +20,16 @@ use crate::sys::lock::{Guard, Lock};
 use crate::sys::proc;
 
 /// Where the two are, and the most bytes of each, with its length before it.
-const FIRST: u64 = 4096;
-const ROOM: u64 = 32 << 10;
-const LENGTH: u64 = 4;
+const FIRST: usize = 4096;
+const ROOM: usize = 32 << 10;
+const LENGTH: usize = 4;
+const SIZE: usize = FIRST + 2 * ROOM;
 
 /// A module in a file.
 #[derive(Debug)]
 pub struct Shared {
-    file: File,
+    file: Arc<File>,
+    memory: MmapRegion,
     /// The lock on the file is a process's; this is among its threads.
     busy: Lock<()>,
 }
@@ -34,7 +39,7 @@ pub struct Shared {
 pub struct Busy<'a> {
     shared: &'a Shared,
     /// Which of the two holds.
-    current: u64,
+    current: usize,
     /// The module as it was.
     bytes: Vec<u8>,
     _busy: Guard<'a, ()>,
@@ -45,18 +50,26 @@ impl Shared {
     ///
     /// Where there is no memory, or no descriptor.
     pub fn new(module: &Module, fds: &ReservedFds) -> Result<Shared, Errno> {
-        let file = fds.adopt(|| proc::memory_file(c"km-nsm", b"", libc::MFD_CLOEXEC))?;
-        let shared = Shared::inherited(file);
+        let empty = vec![0; SIZE];
+        let file = fds.adopt(|| proc::memory_file(c"km-nsm", &empty, libc::MFD_CLOEXEC))?;
+        let shared = Shared::inherited(file)?;
         let bytes = postcard::to_allocvec(module).map_err(|_| Errno::ENOMEM)?;
         shared.write(0, &bytes)?;
         Ok(shared)
     }
 
-    pub fn inherited(file: OwnedFd) -> Shared {
-        Shared {
-            file: file.into(),
+    /// # Errors
+    ///
+    /// Where it cannot be mapped.
+    pub fn inherited(file: OwnedFd) -> Result<Shared, Errno> {
+        let file = Arc::new(File::from(file));
+        let whole = FileOffset::from_arc(Arc::clone(&file), 0);
+        let memory = MmapRegion::from_file(whole, SIZE).map_err(|_| Errno::ENOMEM)?;
+        Ok(Shared {
+            file,
+            memory,
             busy: Lock::new(()),
-        }
+        })
     }
 
     pub fn descriptor(&self) -> i32 {
@@ -67,7 +80,7 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// From `fcntl(2)` and `pread(2)`.
+    /// From `fcntl(2)`.
     pub fn take(&self) -> Result<Option<Busy<'_>>, Errno> {
         let busy = self.busy.lock();
         if !proc::lock_file(self.file.as_fd())? {
@@ -79,33 +92,34 @@ impl Shared {
             bytes: Vec::new(),
             _busy: busy,
         };
-        let mut current = [0; 8];
-        self.file.read_exact_at(&mut current, 0)?;
-        taken.current = u64::from_le_bytes(current) % 2;
+        let memory = self.memory.as_volatile_slice();
+        let current: u32 = memory.load(0, Ordering::Acquire).map_err(|_| Errno::EIO)?;
+        taken.current = current as usize % 2;
         taken.bytes = self.read(taken.current)?;
         Ok(Some(taken))
     }
 
-    fn read(&self, which: u64) -> io::Result<Vec<u8>> {
+    fn read(&self, which: usize) -> Result<Vec<u8>, Errno> {
         let at = FIRST + which * ROOM;
-        let mut length = [0; LENGTH as usize];
-        self.file.read_exact_at(&mut length, at)?;
-        let length = u64::from(u32::from_le_bytes(length)).min(ROOM - LENGTH);
-        let mut bytes = vec![0; length as usize];
-        self.file.read_exact_at(&mut bytes, at + LENGTH)?;
+        let memory = self.memory.as_volatile_slice();
+        let length: u32 = memory.read_obj(at).map_err(|_| Errno::EIO)?;
+        let mut bytes = vec![0; (length as usize).min(ROOM - LENGTH)];
+        let read = memory.read_slice(&mut bytes, at + LENGTH);
+        read.map_err(|_| Errno::EIO)?;
         Ok(bytes)
     }
 
-    fn write(&self, which: u64, bytes: &[u8]) -> Result<(), Errno> {
-        if bytes.len() as u64 > ROOM - LENGTH {
+    fn write(&self, which: usize, bytes: &[u8]) -> Result<(), Errno> {
+        if bytes.len() > ROOM - LENGTH {
             return Err(Errno::EFBIG);
         }
-        let mut record = (bytes.len() as u32).to_le_bytes().to_vec();
-        record.extend_from_slice(bytes);
         let at = FIRST + which * ROOM;
-        self.file.write_all_at(&record, at)?;
-        self.file.write_all_at(&which.to_le_bytes(), 0)?;
-        Ok(())
+        let memory = self.memory.as_volatile_slice();
+        memory
+            .write_obj(bytes.len() as u32, at)
+            .and_then(|()| memory.write_slice(bytes, at + LENGTH))
+            .and_then(|()| memory.store(which as u32, 0, Ordering::Release))
+            .map_err(|_| Errno::EIO)
     }
 }
 
@@ -133,7 +147,7 @@ impl Busy<'_> {
     ///
     /// # Errors
     ///
-    /// From `pwrite(2)`.
+    /// EFBIG where it has grown beyond its room.
     pub fn put(self, changed: &[u8]) -> Result<(), Errno> {
         self.shared.write(1 - self.current, changed)
     }
