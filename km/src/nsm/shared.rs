@@ -5,7 +5,7 @@
 //! the module as it was. The lock on the file ends with its process.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
@@ -102,10 +102,15 @@ impl Shared {
         }
         let mut record = (bytes.len() as u32).to_le_bytes().to_vec();
         record.extend_from_slice(bytes);
-        let at = FIRST + which * ROOM;
-        self.file.write_all_at(&record, at)?;
-        self.file.write_all_at(&which.to_le_bytes(), 0)?;
+        self.write_at(FIRST + which * ROOM, &record)?;
+        self.write_at(0, &which.to_le_bytes())?;
         Ok(())
+    }
+
+    /// The payload's limit on the size of files is not meant for this one.
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        (&self.file).seek(SeekFrom::Start(at))?;
+        proc::write_all(&self.file, bytes)
     }
 }
 
