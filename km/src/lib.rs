@@ -56,7 +56,7 @@ mod task;
 mod vcpu;
 mod vm;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{Cli, SyscallList};
 use crate::config::RunConfig;
@@ -115,7 +115,7 @@ fn usage(error: &clap::Error) -> u8 {
         return 0;
     }
     let text = match error.kind() {
-        ErrorKind::MissingRequiredArgument => "no payload given".to_owned(),
+        ErrorKind::MissingRequiredArgument if lacks_payload(error) => "no payload given".to_owned(),
         _ => {
             let text = error.to_string();
             let first = text.split("\n\n").next().unwrap_or_default();
@@ -128,6 +128,14 @@ fn usage(error: &clap::Error) -> u8 {
     };
     eprintln!("km: {text} (see km --help)");
     exit_code::MONITOR
+}
+
+/// Whether what is missing is the payload, and nothing else.
+fn lacks_payload(error: &clap::Error) -> bool {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.iter().all(|name| name.contains("PAYLOAD")),
+        _ => false,
+    }
 }
 
 fn print_syscalls(format: SyscallList) -> u8 {
