@@ -60,6 +60,8 @@ pub struct MonitorManifest {
     /// Most memory in bytes; 0 for no limit.
     pub memory: u64,
     pub devices: Vec<String>,
+    /// The host's user can look into the virtual machine.
+    pub debug: bool,
 }
 
 /// A map whose keys are sorted by their encoding, as deterministic CBOR has
@@ -121,7 +123,7 @@ impl MonitorManifest {
         let mut devices = self.devices.clone();
         devices.sort();
         let devices = devices.iter().map(|name| text(name)).collect();
-        to_bytes(&sorted(vec![
+        let mut fields = vec![
             ("v", VERSION.into()),
             ("monitor", digest(&self.monitor)),
             ("guest", digest(&self.guest)),
@@ -129,7 +131,11 @@ impl MonitorManifest {
             ("vcpus", self.vcpus.into()),
             ("memory", self.memory.into()),
             ("devices", Value::Array(devices)),
-        ]))
+        ];
+        if self.debug {
+            fields.push(("debug", true.into()));
+        }
+        to_bytes(&sorted(fields))
     }
 }
 
@@ -145,13 +151,12 @@ pub struct Measurement {
     pub instance: Option<String>,
     /// The certificate, in DER, whose key has signed the program.
     pub signer: Option<Vec<u8>>,
-    /// The host's user can look into the virtual machine.
-    pub debug: bool,
+    debug: bool,
 }
 
 impl Measurement {
-    pub fn new(payload: &PayloadManifest, monitor: &MonitorManifest) -> Measurement {
-        let (payload, monitor) = (payload.encode(), monitor.encode());
+    pub fn new(payload: &PayloadManifest, monitor_manifest: &MonitorManifest) -> Measurement {
+        let (payload, monitor) = (payload.encode(), monitor_manifest.encode());
         let launch = to_bytes(&sorted(vec![
             ("v", VERSION.into()),
             ("monitor", digest(&Digest::of([&monitor[..]]))),
@@ -164,7 +169,7 @@ impl Measurement {
             role: None,
             instance: None,
             signer: None,
-            debug: false,
+            debug: monitor_manifest.debug,
         }
     }
 
@@ -355,6 +360,7 @@ mod tests {
             vcpus: 0,
             memory: 0,
             devices: vec!["nsm".to_owned(), "console".to_owned()],
+            debug: false,
         }
     }
 
@@ -400,14 +406,20 @@ mod tests {
 
     #[test]
     fn debugging_leaves_the_program_unproven() {
-        let mut launch = Measurement::new(&payload(), &monitor());
-        launch.instance = Some("dev-instance-0".to_owned());
-        launch.signer = Some(b"certificate".to_vec());
+        let launch = |debug| {
+            let monitor = MonitorManifest { debug, ..monitor() };
+            let mut launch = Measurement::new(&payload(), &monitor);
+            launch.instance = Some("dev-instance-0".to_owned());
+            launch.signer = Some(b"certificate".to_vec());
+            launch
+        };
         let indices = |launch: &Measurement| -> Vec<u16> {
             launch.registers().iter().map(|(i, _)| *i).collect()
         };
-        assert_eq!(indices(&launch), [0, 1, 2, 4, 8]);
-        launch.debug = true;
+        assert_eq!(indices(&launch(false)), [0, 1, 2, 4, 8]);
+        // In a real module there is no register to leave at zero.
+        assert_ne!(launch(true).monitor(), launch(false).monitor());
+        let mut launch = launch(true);
         launch.role = Some("tenant".to_owned());
         assert_eq!(indices(&launch), [3, 4]);
         let log = launch.event_log();

@@ -100,9 +100,9 @@ fn measure(launch: &Launch<'_>, settings: &Settings, mode: Mode) -> Result<Measu
             }
             .to_owned(),
         ],
+        debug: launch.debug,
     };
     let mut measurement = Measurement::new(&payload, &monitor);
-    measurement.debug = launch.debug;
     measurement.role.clone_from(&settings.role);
     if let Some((certificate, signature)) = &settings.signer {
         let read = |path: &PathBuf| in_file(path, fs::read(path));
