@@ -5,7 +5,6 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use der::asn1::OctetString;
@@ -27,10 +26,12 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
+use crate::name;
 use crate::random;
 
 /// What stands in each subject before the common name.
-const SUBJECT: &str = "O=km development (NOT AWS),OU=emulated NSM - no hardware root of trust";
+const ORGANIZATION: &str = "km development (NOT AWS)";
+const UNIT: &str = "emulated NSM - no hardware root of trust";
 
 const ROOT: &str = "root.pem";
 const INTERMEDIATE: &str = "intermediate.pem";
@@ -315,8 +316,8 @@ impl Leaf {
     }
 }
 
-fn subject(name: &str) -> Result<Name, Error> {
-    Ok(Name::from_str(&format!("CN={name},{SUBJECT}"))?)
+fn subject(common_name: &str) -> Result<Name, Error> {
+    Ok(name::subject(ORGANIZATION, UNIT, common_name)?)
 }
 
 /// From now on, for that long.

@@ -21,7 +21,9 @@ pub mod authority;
 pub mod device;
 pub mod document;
 pub mod manifest;
+
 pub mod message;
+pub mod name;
 pub mod pcr;
 pub mod policy;
 pub mod random;

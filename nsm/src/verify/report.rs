@@ -9,6 +9,7 @@ use super::chain::Chain;
 use super::hex::Hex;
 use super::payload::Payload;
 use super::{Error, Options};
+use crate::name::Shown;
 
 /// What was found out about a document.
 #[derive(Debug, Clone, Serialize)]
@@ -191,7 +192,7 @@ impl CertificateSummary {
         certificates
             .map(|(position, certificate)| CertificateSummary {
                 position: position.to_string(),
-                subject: certificate.subject.to_string(),
+                subject: Shown(&certificate.subject).to_string(),
                 serial: Hex::from(&certificate.serial),
                 not_before: certificate.not_before,
                 not_after: certificate.not_after,
