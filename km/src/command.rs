@@ -56,6 +56,7 @@ fn measure(mut args: Vec<OsString>) -> u8 {
             target: &target,
             env: &env,
             memory: options.memory,
+            fixed_addresses: options.fixed_addresses,
             debug: options.is_debugged(),
         };
         let registers = nsm::foresee(&launch, &nsm)?;

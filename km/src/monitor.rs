@@ -108,6 +108,7 @@ pub fn build(config: RunConfig) -> Result<Launch, Error> {
                 target: &target,
                 env: &layout.env,
                 memory: options.memory,
+                fixed_addresses: options.fixed_addresses,
                 debug: options.is_debugged(),
             };
             nsm::start(&launch, &nsm_settings, &fds)?

@@ -245,6 +245,10 @@ fn read(path: &Path, secret: bool) -> Result<String, Error> {
         path: path.to_owned(),
         source,
     };
+    // To open another kind of file could wait.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Error::Content(path.to_owned()));
+    }
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode();
     if secret && mode & 0o077 != 0 {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::authority::{Issuer, Leaf};
 use crate::document::Content;
 use crate::message::{Description, ErrorCode, MAX_OPTION, Options, Request, Response};
-use crate::pcr::{Bank, COUNT, Digest};
+use crate::pcr::{Bank, COUNT};
 use crate::random;
 
 /// Bytes of an answer to `GetRandom`.
@@ -104,11 +104,6 @@ impl Module {
         };
         Ok(Answer::Document(Box::new((content, leaf))))
     }
-
-    /// The values of all registers, for tests and event logs.
-    pub fn registers(&self) -> impl Iterator<Item = (u16, Digest)> {
-        (0..COUNT).filter_map(|index| Some((index, self.bank.describe(index).ok()?.0)))
-    }
 }
 
 impl Answer {
@@ -143,6 +138,7 @@ mod tests {
     use crate::authority::Authority;
     use crate::authority::tests::Scratch;
     use crate::message::to_bytes;
+    use crate::pcr::Digest;
 
     const NOW: u64 = 1_800_000_000_000;
 

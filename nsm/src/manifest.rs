@@ -60,6 +60,8 @@ pub struct MonitorManifest {
     /// Most memory in bytes; 0 for no limit.
     pub memory: u64,
     pub devices: Vec<String>,
+    /// Options that weaken what is around the payload.
+    pub options: Vec<String>,
     /// The host's user can look into the virtual machine.
     pub debug: bool,
 }
@@ -132,6 +134,12 @@ impl MonitorManifest {
             ("memory", self.memory.into()),
             ("devices", Value::Array(devices)),
         ];
+        if !self.options.is_empty() {
+            let mut options = self.options.clone();
+            options.sort();
+            let options = options.iter().map(|name| text(name)).collect();
+            fields.push(("options", Value::Array(options)));
+        }
         if self.debug {
             fields.push(("debug", true.into()));
         }
@@ -360,6 +368,7 @@ mod tests {
             vcpus: 0,
             memory: 0,
             devices: vec!["nsm".to_owned(), "console".to_owned()],
+            options: Vec::new(),
             debug: false,
         }
     }

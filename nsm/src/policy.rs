@@ -45,11 +45,16 @@ impl Policy {
             Ok(Request::LockPcrs { .. }) => Err(ErrorCode::InvalidOperation),
             Err(ErrorCode::InputTooLarge) => Err(ErrorCode::InputTooLarge),
             Err(_) => match message::name(request) {
-                Some(name) if !message::is_known(&name) => Ok(()),
+                Some(name) if is_plain(&name) && !message::is_known(&name) => Ok(()),
                 _ => Err(ErrorCode::InvalidOperation),
             },
         }
     }
+}
+
+/// Whether nobody can take a name for a shorter one.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -104,7 +109,8 @@ mod tests {
         let twice = b"\xa1\x67LockPCR\xa2\x65index\x12\x65index\x10";
         let more = b"\xa1\x67LockPCR\xa1\x65index\x12\x00";
         let outer = b"\xbf\x67LockPCR\xa1\x65index\x10\xff";
-        for request in [&array[..], twice, more, outer, b"", b"\x00"] {
+        let named = b"\xa1\x69LockPCR\x00x\xa1\x65index\x10";
+        for request in [&array[..], twice, more, outer, named, b"", b"\x00"] {
             assert!(CLOSED.judge(request).is_err(), "{request:x?}");
         }
         assert_eq!(CLOSED.judge(b"\x66Future"), Ok(()));

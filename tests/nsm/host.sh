@@ -33,6 +33,6 @@ is answers "$(sed -n 1p answers)" "$(hex 'as the module says')"
 is refused "$(sed -n 3,4p answers | cut -c 1-14 | uniq)" "$(hex '\241\145Error')"
 is "another payload" "$(grep -c 'register 16 .* is in use' again)" 1
 is "without measuring" "$(cut -c 1-24 unmeasured)" "$(hex '\241\151ExtendPCR\241')"
-# Two to look and four to measure, three of five; one to look; one.
-is "what was asked" "$(grep -vc ^PCR seen)" 11
+# Two to look, six to measure and look again, three of five; one to look; one.
+is "what was asked" "$(grep -vc ^PCR seen)" 13
 finish

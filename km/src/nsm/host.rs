@@ -141,11 +141,16 @@ fn measure(
     }
     for (index, digest) in both {
         let data = digest.bytes().to_vec();
-        let wanted = Response::ExtendPcr {
-            data: Digest::ZERO.extended(digest.bytes()).into(),
+        let value = Digest::ZERO.extended(digest.bytes());
+        let wanted = Response::ExtendPcr { data: value.into() };
+        let locked = Response::DescribePcr {
+            lock: true,
+            data: value.into(),
         };
         if ask(Request::ExtendPcr { index, data })? != wanted
             || ask(Request::LockPcr { index })? != Response::LockPcr
+            // Another one may have extended it in between.
+            || ask(Request::DescribePcr { index })? != locked
         {
             return Err(Error::InUse(index));
         }

@@ -2,9 +2,10 @@
 //! it.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +30,7 @@ pub struct Launch<'a> {
     pub env: &'a [OsString],
     /// Most memory, in bytes.
     pub memory: Option<u64>,
+    pub fixed_addresses: bool,
     /// The host's user can see what the payload does.
     pub debug: bool,
 }
@@ -100,6 +102,7 @@ fn measure(launch: &Launch<'_>, settings: &Settings, mode: Mode) -> Result<Measu
             }
             .to_owned(),
         ],
+        options: options(launch, settings, mode),
         debug: launch.debug,
     };
     let mut measurement = Measurement::new(&payload, &monitor);
@@ -116,12 +119,31 @@ fn measure(launch: &Launch<'_>, settings: &Settings, mode: Mode) -> Result<Measu
     Ok(measurement)
 }
 
+/// Options that weaken what is around the payload.
+fn options(launch: &Launch<'_>, settings: &Settings, mode: Mode) -> Vec<String> {
+    let all = [
+        (launch.fixed_addresses, "no-aslr"),
+        (
+            mode == Mode::Host && settings.lock_ranges,
+            "nsm-allow-lock-ranges",
+        ),
+    ];
+    let given = all.into_iter().filter(|(given, _)| *given);
+    given.map(|(_, name)| name.to_owned()).collect()
+}
+
 fn write_log(measurement: &Measurement, settings: &Settings) -> Result<(), Error> {
     let Some(path) = &settings.manifest else {
         return Ok(());
     };
     let log = format!("{:#}\n", measurement.event_log());
-    in_file(path, fs::write(path, log))
+    // The environment is in it.
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(log.as_bytes()));
+    in_file(path, written)
 }
 
 /// The registers that a launch would have, without its module: of an emulated
@@ -137,6 +159,9 @@ pub fn foresee(launch: &Launch<'_>, settings: &Settings) -> Result<Vec<(u16, Dig
         mode => mode,
     };
     let mut measurement = measure(launch, settings, mode)?;
+    if mode == Mode::Host && !settings.measured {
+        return Ok(Vec::new());
+    }
     if mode == Mode::Host {
         write_log(&measurement, settings)?;
         return Ok(vec![
@@ -151,8 +176,11 @@ pub fn foresee(launch: &Launch<'_>, settings: &Settings) -> Result<Vec<(u16, Dig
         ]);
     }
     // Which installation it is, need not be known here.
-    let authority = Authority::load(&settings.authority, now());
-    measurement.instance = authority.ok().map(|authority| authority.instance);
+    measurement.instance = match Authority::load(&settings.authority, now()).map_err(explain) {
+        Ok(authority) => Some(authority.instance),
+        Err(Error::NoAuthority(_)) => None,
+        Err(error) => return Err(error),
+    };
     write_log(&measurement, settings)?;
     Ok(measurement.registers())
 }
@@ -179,9 +207,14 @@ pub fn start(launch: &Launch<'_>, settings: &Settings, fds: &ReservedFds) -> Res
             error => (Mode::Host, Some(in_file(&settings.device, error)?)),
         },
     };
+    if mode == Mode::Host && (settings.role.is_some() || settings.signer.is_some()) {
+        return Err(Error::OfTheEnclave);
+    }
     let mut measurement = measure(launch, settings, mode)?;
     let backend = match host {
         Some(host) => {
+            // Before what cannot be taken back.
+            write_log(&measurement, settings)?;
             if settings.measured {
                 let (payload, monitor) = (measurement.payload(), measurement.monitor());
                 host.measure(&settings.device, &payload, &monitor)?;
@@ -192,6 +225,7 @@ pub fn start(launch: &Launch<'_>, settings: &Settings, fds: &ReservedFds) -> Res
         None => {
             let authority = Authority::load(&settings.authority, now()).map_err(explain)?;
             measurement.instance = Some(authority.instance);
+            write_log(&measurement, settings)?;
             let mut id = [0; 16];
             random::fill(&mut id)?;
             let bank = Bank::new(measurement.registers());
@@ -203,7 +237,6 @@ pub fn start(launch: &Launch<'_>, settings: &Settings, fds: &ReservedFds) -> Res
             Backend::Emulated(Shared::new(&module, fds)?)
         }
     };
-    write_log(&measurement, settings)?;
     Ok(Nsm::new(backend, fds)?)
 }
 

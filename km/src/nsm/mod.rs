@@ -99,6 +99,10 @@ pub enum Error {
          into it (--nsm-premeasure=off leaves this one out)"
     )]
     InUse(u16),
+    #[error(
+        "PCR 3 and 8 of the host's security module are the enclave's: --nsm-role and --nsm-signer are for an emulated one"
+    )]
+    OfTheEnclave,
     #[error("{0}")]
     Host(#[from] Errno),
 }
@@ -107,8 +111,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Nsm {
     module: Option<Module>,
-    /// The number of the host's own device, which the payload may not open.
-    host_device: Option<u64>,
+    /// The numbers of the host's own devices, which the payload may not open.
+    host_devices: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -135,7 +139,7 @@ type Kept = (i32, i32, Option<(u64, u64)>);
 /// What one monitor leaves to the next.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Handover {
-    host_device: Option<u64>,
+    host_devices: Vec<u64>,
     module: Option<Kept>,
     /// Of a real one.
     policy: Option<(bool, bool)>,
@@ -151,7 +155,7 @@ impl Nsm {
     pub fn none() -> Nsm {
         Nsm {
             module: None,
-            host_device: host_device(),
+            host_devices: host_device().into_iter().collect(),
         }
     }
 
@@ -163,6 +167,11 @@ impl Nsm {
     fn new(backend: Backend, fds: &ReservedFds) -> Result<Nsm, Errno> {
         let file = fds.adopt(|| proc::sealed_file(c"nsm", b""))?;
         let directory = fs::metadata(DIRECTORY).ok();
+        // First the one that this module is.
+        let own = match &backend {
+            Backend::Host(host) => proc::character_device(host.device.as_fd()),
+            Backend::Emulated(_) => None,
+        };
         Ok(Nsm {
             module: Some(Module {
                 backend,
@@ -170,7 +179,7 @@ impl Nsm {
                 file,
                 directory: directory.map(|found| (found.dev(), found.ino())),
             }),
-            host_device: host_device(),
+            host_devices: own.into_iter().chain(host_device()).collect(),
         })
     }
 
@@ -207,14 +216,14 @@ impl Nsm {
         };
         Ok(Nsm {
             module,
-            host_device: from.host_device,
+            host_devices: from.host_devices.clone(),
         })
     }
 
     pub fn handover(&self) -> Handover {
         let module = self.module.as_ref();
         Handover {
-            host_device: self.host_device,
+            host_devices: self.host_devices.clone(),
             module: module.map(|module| {
                 let backend = module.backend.descriptor();
                 (module.file.as_raw_fd(), backend, module.directory)
@@ -246,8 +255,8 @@ impl Nsm {
     /// The device's number.
     pub fn number(&self) -> u64 {
         let (major, minor) = NUMBER;
-        self.host_device
-            .unwrap_or_else(|| libc::makedev(major, minor))
+        let own = self.host_devices.first();
+        own.copied().unwrap_or_else(|| libc::makedev(major, minor))
     }
 
     /// What stands for the device.
@@ -276,7 +285,8 @@ impl Nsm {
 
     /// Whether `file`, which was opened by the host, is the host's device.
     pub fn is_the_hosts(&self, file: BorrowedFd<'_>) -> bool {
-        self.host_device.is_some() && proc::character_device(file) == self.host_device
+        let is_it = |number| self.host_devices.contains(&number);
+        !self.host_devices.is_empty() && proc::character_device(file).is_some_and(is_it)
     }
 }
 

@@ -51,7 +51,7 @@ impl Shared {
     /// Where there is no memory, or no descriptor.
     pub fn new(module: &Module, fds: &ReservedFds) -> Result<Shared, Errno> {
         let empty = vec![0; SIZE];
-        let file = fds.adopt(|| proc::memory_file(c"km-nsm", &empty, libc::MFD_CLOEXEC))?;
+        let file = fds.adopt(|| proc::fixed_file(c"km-nsm", &empty))?;
         let shared = Shared::inherited(file)?;
         let bytes = postcard::to_allocvec(module).map_err(|_| Errno::ENOMEM)?;
         shared.write(0, &bytes)?;
@@ -76,13 +76,17 @@ impl Shared {
         self.file.as_raw_fd()
     }
 
-    /// Takes the module, if no other process has it.
+    /// Takes the module, if no other thread or process has it.
     ///
     /// # Errors
     ///
     /// From `fcntl(2)`.
     pub fn take(&self) -> Result<Option<Busy<'_>>, Errno> {
-        let busy = self.busy.lock();
+        // Not waited for: a child made by `vfork` may be stopped while it has
+        // it, and who waits here could not be interrupted.
+        let Some(busy) = self.busy.try_lock() else {
+            return Ok(None);
+        };
         if !proc::lock_file(self.file.as_fd())? {
             return Ok(None);
         }

@@ -85,14 +85,18 @@ impl Notice {
         payloads.chain([own, [AT_NULL, 0]]).flatten().collect()
     }
 
-    /// That of another process, if it has a monitor.
+    /// That of another process, if it has a monitor. One that has not left its
+    /// notice yet, since it executes a program just now, cannot be told about.
     fn of(process: &Process, proc: &Instance, other: i32) -> Result<Option<Notice>, Errno> {
         let auxv = proc.bytes(process, &format!("{other}/auxv"))?;
         let (words, _) = auxv.as_chunks::<8>();
         let words: Vec<u64> = words.iter().map(|word| u64::from_ne_bytes(*word)).collect();
         let (pairs, _) = words.as_chunks::<2>();
         let Some([_, address]) = pairs.iter().find(|[key, _]| *key == AT_MONITOR) else {
-            return Ok(None);
+            return match is_monitor(process, proc, other) {
+                true => Err(Errno::EACCES),
+                false => Ok(None),
+            };
         };
         let mut notice = Notice::new_zeroed();
         let bytes = notice.as_mut_bytes();

@@ -121,6 +121,20 @@ impl<T> Lock<T> {
         }
     }
 
+    /// Takes the lock, if nobody has it.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let note = self.note();
+        if !self.state.exchange(0, number()) {
+            forget(note);
+            return None;
+        }
+        Some(Guard {
+            lock: self,
+            note,
+            of_this_thread: PhantomData,
+        })
+    }
+
     /// Whether the calling thread holds it, or a child in its place did.
     pub fn is_own(&self) -> bool {
         self.state.holder.load(Ordering::Relaxed) & !WAITERS == number()
@@ -214,14 +228,20 @@ impl<T> Drop for Guard<'_, T> {
         if state.holder.swap(0, Ordering::Release) & WAITERS != 0 {
             wait::wake_one(&state.holder);
         }
-        if let Some(at) = self.note {
-            NOTED.with(|notes| {
-                if let Some(note) = notes.get(at) {
-                    note.store(ptr::null_mut(), Ordering::Release);
-                }
-            });
-        }
+        forget(self.note);
     }
+}
+
+/// Takes back what [`Lock::note`] noted.
+fn forget(note: Option<usize>) {
+    let Some(at) = note else {
+        return;
+    };
+    NOTED.with(|notes| {
+        if let Some(note) = notes.get(at) {
+            note.store(ptr::null_mut(), Ordering::Release);
+        }
+    });
 }
 
 #[cfg(test)]

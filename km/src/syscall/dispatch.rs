@@ -120,7 +120,9 @@ impl Payload {
             Action::Refuse(errno) => Outcome::Fail(errno),
         };
         match memory_file::look(&call, outcome) {
-            Outcome::Done(fd) if row.ret == Ret::Fd => relocate(&process.fds, fd).into(),
+            Outcome::Done(fd) if row.ret == Ret::Fd => nsm::admit(&call, fd)
+                .and_then(|fd| relocate(&process.fds, fd))
+                .into(),
             outcome => outcome,
         }
     }

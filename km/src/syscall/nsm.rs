@@ -23,6 +23,7 @@ use crate::errno::Errno;
 use crate::nsm::{Backend, Busy, NAME, PATH, REQUEST, Shared, now};
 use crate::sys::call::{HostArgs, NOT_BEGUN, own_syscall};
 use crate::sys::path::How;
+use crate::sys::proc;
 use crate::syscall::walk::{Found, walk};
 
 /// How long to wait for another process that has the module.
@@ -297,6 +298,25 @@ fn is_link(directory: i32, path: &[u8]) -> bool {
     let found = own_syscall(libc::SYS_readlinkat, &args).is_ok();
     std::hint::black_box(target);
     found
+}
+
+/// Whether `fd` is of the host's own device.
+pub fn is_hosts(call: &Call<'_>, fd: u64) -> bool {
+    let opened = proc::borrow_fd(fd as i32);
+    opened.is_some_and(|opened| call.process.nsm.is_the_hosts(opened))
+}
+
+/// The descriptor that a call has made, if it is not of the host's own device.
+///
+/// # Errors
+///
+/// ENOENT; it is closed then.
+pub fn admit(call: &Call<'_>, fd: u64) -> Result<u64, Errno> {
+    if is_hosts(call, fd) {
+        own_syscall(libc::SYS_close, &HostArgs::new([fd]))?;
+        return Err(Errno::ENOENT);
+    }
+    Ok(fd)
 }
 
 /// Opens the device.

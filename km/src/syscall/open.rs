@@ -184,29 +184,29 @@ fn open_path(call: &Call<'_>, index: usize, how: How) -> Result<u64, Errno> {
         // The host would make a file of that name.
         return nsm::open(call, how);
     }
-    let result = if call.process.threads() == 1 {
-        open_alone(call, directory, &path, how)
-    } else {
-        open_unseen(call, directory, &path, how)
-    };
-    match result {
+    match open_by_path(call, directory, &path, how) {
         Err(Errno::ENOENT) if is_module() => nsm::open(call, how),
-        Ok(fd) if is_hosts_module(call, fd) => {
+        Ok(fd) if nsm::is_hosts(call, fd) => {
             own_syscall(libc::SYS_close, &HostArgs::new([fd]))?;
             nsm::open(call, how)
-        }
-        // Too many links, or one that the host was told not to follow.
-        Err(Errno::ELOOP) if how.resolve & RESOLVE_KEEPS_OUT == 0 => {
-            open_walked(call, directory, &path, how)
         }
         result => result,
     }
 }
 
-/// Whether what the host has opened is its own security module.
-fn is_hosts_module(call: &Call<'_>, fd: u64) -> bool {
-    let opened = proc::borrow_fd(fd as i32);
-    opened.is_some_and(|opened| call.process.nsm.is_the_hosts(opened))
+fn open_by_path(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result<u64, Errno> {
+    let result = if call.process.threads() == 1 {
+        open_alone(call, directory, path, how)
+    } else {
+        open_unseen(call, directory, path, how)
+    };
+    match result {
+        // Too many links, or one that the host was told not to follow.
+        Err(Errno::ELOOP) if how.resolve & RESOLVE_KEEPS_OUT == 0 => {
+            open_walked(call, directory, path, how)
+        }
+        result => result,
+    }
 }
 
 /// The call for the host.
@@ -337,6 +337,9 @@ fn open_walked(call: &Call<'_>, directory: i32, path: &CStr, how: How) -> Result
 /// Opens what `held` stands for, which was looked up from the directory `near`,
 /// if the payload may have it.
 fn open_held(call: &Call<'_>, held: OwnedFd, near: i32, how: How) -> Result<u64, Errno> {
+    if call.process.nsm.is_the_hosts(held.as_fd()) {
+        return nsm::open(call, how);
+    }
     let only_path = how.has(libc::O_PATH);
     let kind = proc::file_kind(held.as_fd())?;
     if how.has(libc::O_DIRECTORY) && kind != libc::S_IFDIR {

@@ -349,6 +349,21 @@ pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
+/// An anonymous file with `content`, whose length nobody can change.
+///
+/// # Errors
+///
+/// As for [`sealed_file`].
+pub fn fixed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = memory_file(name, content, libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC)?;
+    // SAFETY: F_ADD_SEALS takes an int.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, FIXED) } < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(file)
+}
+
+const FIXED: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
 const SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
 /// Whether `file`, which nobody can exchange any more, is one that
