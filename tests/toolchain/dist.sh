@@ -66,7 +66,8 @@ sed -n 's/^name = "\(.*\)"/\1/p; s/^version = "\(.*\)"/\1/p; s/^checksum = "\(.*
     awk 'BEGIN { RS = ""; OFS = " " } NF == 3 { print $1, $2, $3 }' | sort >locked
 is "with the checksums of Cargo.lock" "$(comm -23 listed locked)" ""
 # What km's own crates ask for, and every crate that has left the path of its source in km.
-wanted=$(sed -n '/^\[dependencies\]/,/^$/s/^\([a-z_-]*\)\.workspace.*/\1/p' "$top/km/Cargo.toml" | grep -v '^km-abi$')
+wanted=$(sed -n '/^\[dependencies\]/,/^$/s/^\([a-z_-]*\)\.workspace.*/\1/p' "$top/km/Cargo.toml" "$top/nsm/Cargo.toml" |
+    grep -v '^km-')
 left=$(grep -aoE '(registry/src/[^/]*|/crates)/[a-z0-9_-]+-[0-9]+\.[0-9][^/]*/src' "$KM" | sed 's|/src$||; s|.*/||; s|-\([0-9]*\.[0-9]\)| \1|' | sort -u)
 is "asked for" "$(for crate in $wanted; do grep -q "^$crate " listed || echo "$crate"; done)" ""
 is "seen in km" "$(echo "$left" | while read -r crate; do grep -q "^$crate " listed || echo "$crate"; done)" ""
