@@ -5,7 +5,6 @@
 // km-test-case: ioctl args=ioctl
 // km-test-case: call args=call
 #include <poll.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -111,45 +110,6 @@ static void pointers(void)
     IS("the answer over the structure", nsm_send(&m), 0);
     IS("whose length comes last", m.response_length, 16);
     IS("no such length", nsm_send(&(struct nsm_message){1, 2, 3, 4}), -1);
-}
-
-/* Changes a message for as long as it is asked by it. */
-static void *changes(void *given)
-{
-    volatile struct nsm_message *m = given;
-    const struct nsm_message good = *(const struct nsm_message *)given;
-    while (m->response_length != 1) {
-        m->request_length = 5000;
-        m->response = 0;
-        m->request_length = 0;
-        m->request = 1;
-        m->response_length = 8;
-        m->request = good.request;
-        m->response = good.response;
-        m->request_length = good.request_length;
-    }
-    return NULL;
-}
-
-static void rewritten(void)
-{
-    struct bytes request = extension(), answer;
-    struct nsm_message m = message_of(&request, &answer);
-    pthread_t thread;
-    int other = 0;
-    if (inside()) {
-        if (pthread_create(&thread, NULL, changes, &m)) exit(1);
-        for (int i = 0; i < 500; i++) {
-            int failed = nsm_send(&m);
-            other += failed && errno != EMSGSIZE && errno != EINVAL && errno != EFAULT;
-            /* What it tells of the length, the other thread may take for its end. */
-            if (m.response_length == 1) m.response_length = sizeof answer.at;
-        }
-        *(volatile uint64_t *)&m.response_length = 1;
-        /* Until it has seen that. */
-        while (pthread_tryjoin_np(thread, NULL)) *(volatile uint64_t *)&m.response_length = 1;
-    }
-    IS("each request is as it was read once", other, 0);
 }
 
 static int asks(int fd)
@@ -267,7 +227,6 @@ int main(int argc, char **argv)
     }
     nsm_open(argc > 1 && !strcmp(argv[1], "call"));
     pointers();
-    rewritten();
     if (!nsm_by_call) device(argv);
     return check_done();
 }
