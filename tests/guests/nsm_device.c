@@ -5,6 +5,9 @@
 // km-test-case: ioctl args=ioctl
 // km-test-case: call args=call
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -110,6 +113,54 @@ static void pointers(void)
     IS("the answer over the structure", nsm_send(&m), 0);
     IS("whose length comes last", m.response_length, 16);
     IS("no such length", nsm_send(&(struct nsm_message){1, 2, 3, 4}), -1);
+}
+
+struct rewriting {
+    volatile struct nsm_message message;
+    struct nsm_message good;
+    atomic_int end;
+};
+
+/* One field after the other becomes wrong, and right again, for as long as the message is sent. */
+static void *rewrite(void *given)
+{
+    struct rewriting *it = given;
+    while (!it->end) {
+        it->message.request_length = 5000;
+        it->message.response = 0;
+        it->message.request_length = 0;
+        it->message.request = 1;
+        it->message.response_length = 8;
+        it->message.request = it->good.request;
+        it->message.response_length = it->good.response_length;
+        it->message.response = it->good.response;
+        it->message.request_length = it->good.request_length;
+        sched_yield();
+    }
+    return NULL;
+}
+
+/* A request is what was read of it at one time, whatever becomes of it meanwhile. */
+static void rewritten(void)
+{
+    struct bytes request = extension(), answer;
+    struct rewriting it = {.good = message_of(&request, &answer)};
+    int wrong = 0;
+    pthread_t thread;
+    it.message = it.good;
+    if (inside()) {
+        NEED(-pthread_create(&thread, NULL, rewrite, &it));
+        for (int i = 0; i < 100; i++) {
+            answer.at[0] = 0;
+            int failed = nsm_send((struct nsm_message *)&it.message);
+            wrong += failed ? errno != EMSGSIZE && errno != EINVAL && errno != EFAULT : answer.at[0] != 0xa1;
+        }
+        it.end = 1;
+        NEED(-pthread_join(thread, NULL));
+    }
+    IS("no request that is rewritten meanwhile is another one", wrong, 0);
+    it.message = it.good;
+    IS("and the next is as ever", nsm_send((struct nsm_message *)&it.message), 0);
 }
 
 static int asks(int fd)
@@ -227,6 +278,7 @@ int main(int argc, char **argv)
     }
     nsm_open(argc > 1 && !strcmp(argv[1], "call"));
     pointers();
+    rewritten();
     if (!nsm_by_call) device(argv);
     return check_done();
 }
