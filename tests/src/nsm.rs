@@ -207,25 +207,37 @@ fn each<'a>(vectors: &'a Value, name: &str) -> &'a [Value] {
     vectors[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The vectors' session with a fresh module.
-fn session_of_vectors(bench: &Bench, vectors: &Value, way: &str) -> Result<(), Failed> {
-    let steps = each(vectors, "session_on_fresh_device");
-    let requests = steps
+/// Each entry of a list of the vectors', and what a fresh module answers to its request.
+fn answered<'a>(
+    bench: &Bench,
+    entries: &'a [Value],
+    way: &str,
+) -> Result<Vec<(&'a Value, String)>, Failed> {
+    let requests = entries
         .iter()
-        .map(|s| text(s, "request_hex").to_owned() + "\n");
+        .map(|entry| text(entry, "request_hex").to_owned() + "\n");
     let args = [EMULATED, &[bench.guest(), way]].concat();
     let outcome = bench.run(&args, &requests.collect::<String>());
     let answers = lines(&outcome);
-    check!(outcome, !steps.is_empty() && answers.len() == steps.len());
-    for (step, answer) in steps.iter().zip(&answers) {
+    check!(
+        outcome,
+        !entries.is_empty() && answers.len() == entries.len()
+    );
+    Ok(entries.iter().zip(answers).collect())
+}
+
+/// The vectors' session with a fresh module.
+fn session_of_vectors(bench: &Bench, vectors: &Value, way: &str) -> Result<(), Failed> {
+    let steps = each(vectors, "session_on_fresh_device");
+    for (step, answer) in answered(bench, steps, way)? {
         let wanted = text(step, "response_hex");
         if !wanted.is_empty() {
-            if wanted != answer {
+            if answer != wanted {
                 return Err(format!("{way}: {step}: {answer}").into());
             }
             continue;
         }
-        let is_right = match Response::decode(&bytes(answer)) {
+        let is_right = match Response::decode(&bytes(&answer)) {
             Ok(Response::DescribeNsm(about)) => about.locked_pcrs == Vec::from_iter(0..16),
             Ok(Response::Attestation { document }) => document.len() > 5000,
             Ok(Response::GetRandom { random }) => random.len() == 256,
@@ -243,16 +255,9 @@ fn odd_vectors(bench: &Bench, vectors: &Value, way: &str) -> Result<(), Failed> 
     const EINVAL: &str = "error 22";
     const EMSGSIZE: &str = "error 90";
     let inputs = each(vectors, "robustness");
-    let requests = inputs
-        .iter()
-        .map(|i| text(i, "request_hex").to_owned() + "\n");
-    let args = [EMULATED, &[bench.guest(), way]].concat();
-    let outcome = bench.run(&args, &requests.collect::<String>());
-    let answers = lines(&outcome);
-    check!(outcome, !inputs.is_empty() && answers.len() == inputs.len());
-    for (input, answer) in inputs.iter().zip(&answers) {
+    for (input, answer) in answered(bench, inputs, way)? {
         let expect = text(input, "expect");
-        let error = |name: &str| matches!(Response::decode(&bytes(answer)), Ok(Response::Error(code)) if code.name() == name);
+        let error = |name: &str| matches!(Response::decode(&bytes(&answer)), Ok(Response::Error(code)) if code.name() == name);
         let is_right = if expect.contains("EINVAL") {
             answer == EINVAL
         } else if expect.contains("EMSGSIZE") {
@@ -262,7 +267,7 @@ fn odd_vectors(bench: &Bench, vectors: &Value, way: &str) -> Result<(), Failed> 
         } else if expect.contains("InvalidIndex") {
             error("InvalidIndex")
         } else {
-            let answer = Response::decode(&bytes(answer));
+            let answer = Response::decode(&bytes(&answer));
             matches!(answer, Ok(answer) if !matches!(answer, Response::Error(_)))
         };
         if !is_right {

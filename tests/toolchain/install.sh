@@ -150,8 +150,8 @@ says_first 'install: PREFIX must be an absolute path, not "here"' install PREFIX
 says_first 'uninstall: PREFIX must be an absolute path, not "here"' uninstall PREFIX=here
 says_first 'install: PREFIX must be an absolute path, not ""' install PREFIX= DESTDIR=/run/work
 says_first 'install: DESTDIR must be an absolute path, not "here"' install DESTDIR=here
-says_first "install: a path with spaces or special characters will not do: \"/run/work/it's here\"" \
-    install PREFIX="/run/work/it's here"
+says_first "install: a path with spaces or special characters will not do: \"/opt/it's here\"" \
+    install PREFIX="/opt/it's here"
 for folder in / /usr /usr/local /usr/local/../local/; do
     plain=$(realpath -m "$folder")
     for below in "" "$PWD/stage"; do

@@ -13,7 +13,7 @@ use km_nsm::policy::{MONITOR, PAYLOAD, Policy};
 use super::Error;
 use crate::errno::Errno;
 use crate::fd::ReservedFds;
-use crate::sys::call::{HostArgs, own_syscall};
+use crate::sys::call::{HostArgs, own_syscall, pointer_to};
 
 /// `NSM_IOCTL_RAW` (`include/uapi/linux/nsm.h`).
 pub const REQUEST: u32 = 0xc020_0a00;
@@ -90,10 +90,6 @@ impl Host {
         let [.., length] = std::hint::black_box(message);
         Ok(length)
     }
-}
-
-fn pointer_to<T>(buffer: &mut [T]) -> u64 {
-    buffer.as_mut_ptr().addr() as u64
 }
 
 fn ask(policy: Policy, request: &[u8], device: Device<'_>) -> Result<Vec<u8>, Errno> {

@@ -33,11 +33,10 @@ pub use shared::{Busy, Shared};
 /// The device's name, in the directory [`DIRECTORY`].
 pub const NAME: &[u8] = b"nsm";
 const DIRECTORY: &str = "/dev";
-pub const PATH: &[u8] = b"/dev/nsm";
+/// Where it is for the payload, and where a real one is on the host.
+pub const DEVICE: &str = "/dev/nsm";
 /// Major and minor number where the host has no such device.
 const NUMBER: (u32, u32) = (10, 147);
-/// Where a real one is.
-pub const DEVICE: &str = "/dev/nsm";
 
 /// What the user wants of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,11 +144,6 @@ pub struct Handover {
     policy: Option<(bool, bool)>,
 }
 
-fn identity(file: BorrowedFd<'_>) -> Result<(u64, u64), Errno> {
-    let status = proc::file_status(file)?;
-    Ok((status.device, status.inode))
-}
-
 impl Nsm {
     /// For a payload that is to have none.
     pub fn none() -> Nsm {
@@ -175,7 +169,7 @@ impl Nsm {
         Ok(Nsm {
             module: Some(Module {
                 backend,
-                file_id: identity(file.as_fd())?,
+                file_id: proc::file_identity(file.as_fd())?,
                 file,
                 directory: directory.map(|found| (found.dev(), found.ino())),
             }),
@@ -208,7 +202,7 @@ impl Nsm {
                 };
                 Some(Module {
                     backend,
-                    file_id: identity(file.as_fd())?,
+                    file_id: proc::file_identity(file.as_fd())?,
                     file,
                     directory,
                 })
@@ -269,7 +263,7 @@ impl Nsm {
         let Some(module) = &self.module else {
             return false;
         };
-        let opened = proc::borrow_fd(fd).and_then(|fd| identity(fd).ok());
+        let opened = proc::borrow_fd(fd).and_then(|fd| proc::file_identity(fd).ok());
         opened == Some(module.file_id)
     }
 
@@ -280,7 +274,7 @@ impl Nsm {
         };
         name.as_bytes() == NAME
             && module.directory.is_some()
-            && identity(directory).ok() == module.directory
+            && proc::file_identity(directory).ok() == module.directory
     }
 
     /// Whether `file`, which was opened by the host, is the host's device.

@@ -37,6 +37,12 @@ impl HostArgs {
     }
 }
 
+/// The host pointer to a buffer of the monitor's own, which the caller keeps
+/// alive over the call.
+pub fn pointer_to<T>(buffer: &mut [T]) -> u64 {
+    buffer.as_mut_ptr().addr() as u64
+}
+
 // A signal for the payload that arrives just before the `syscall` instruction
 // must not be slept over. The window between the test of the flag and the
 // instruction is known by its two labels: the signal handler moves an RIP

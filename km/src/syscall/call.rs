@@ -7,6 +7,7 @@ use super::row::Row;
 use crate::errno::Errno;
 use crate::mem::guest::GuestMemory;
 use crate::mem::layout::Arenas;
+pub use crate::sys::call::pointer_to;
 use crate::sys::call::{HostArgs, host_syscall};
 use crate::task::process::Process;
 use crate::task::thread::Thread;
@@ -15,12 +16,6 @@ use crate::vcpu::Vcpu;
 /// A host pointer that always faults, for what cannot be read: the host finds
 /// the error in its own order of checks.
 pub const FAULT: u64 = Arenas::BEYOND;
-
-/// The host pointer to a buffer of the monitor's own, which the caller keeps
-/// alive over the call.
-pub fn pointer_to<T>(buffer: &mut [T]) -> u64 {
-    buffer.as_mut_ptr() as u64
-}
 
 /// Argument `index` of `row` as a number of elements or bytes.
 pub fn count(row: &Row, args: &[u64; 6], index: usize) -> u64 {

@@ -20,7 +20,7 @@ use super::call::{Call, pointer_to};
 use super::open::reopen;
 use super::paths::{SYS_GETXATTRAT, SYS_LISTXATTRAT, follows, start_of};
 use crate::errno::Errno;
-use crate::nsm::{Backend, Busy, NAME, PATH, REQUEST, Shared, now};
+use crate::nsm::{Backend, Busy, DEVICE, NAME, REQUEST, Shared, now};
 use crate::sys::call::{HostArgs, NOT_BEGUN, own_syscall};
 use crate::sys::path::How;
 use crate::sys::proc;
@@ -375,5 +375,5 @@ pub fn on_path(call: &Call<'_>, path: &CStr) -> Option<Result<u64, Errno>> {
 /// What a link to a descriptor of the device shows.
 pub fn shown_name(call: &Call<'_>, target: &[u8]) -> Option<&'static [u8]> {
     let file = call.process.nsm.file()?;
-    (call.process.file_name(file.as_fd()) == target).then_some(PATH)
+    (call.process.file_name(file.as_fd()) == target).then_some(DEVICE.as_bytes())
 }

@@ -180,6 +180,16 @@ pub fn file_status(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
     })
 }
 
+/// Device and inode of an open file.
+///
+/// # Errors
+///
+/// From `fstat(2)`: EBADF.
+pub fn file_identity(fd: BorrowedFd<'_>) -> Result<(u64, u64), Errno> {
+    let status = status(fd)?;
+    Ok((status.st_dev, status.st_ino))
+}
+
 /// The number of an open character device.
 pub fn character_device(fd: BorrowedFd<'_>) -> Option<u64> {
     let status = status(fd).ok()?;
@@ -341,12 +351,7 @@ pub fn memory_file(name: &CStr, content: &[u8], flags: u32) -> Result<OwnedFd, E
 ///
 /// From `memfd_create(2)`, `write(2)` and `fcntl(2)`.
 pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
-    let file = memory_file(name, content, libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC)?;
-    // SAFETY: F_ADD_SEALS takes an int.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) } < 0 {
-        return Err(io::Error::last_os_error().into());
-    }
-    Ok(file)
+    file_with_seals(name, content, SEALS)
 }
 
 /// An anonymous file with `content`, whose length nobody can change.
@@ -355,16 +360,20 @@ pub fn sealed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
 ///
 /// As for [`sealed_file`].
 pub fn fixed_file(name: &CStr, content: &[u8]) -> Result<OwnedFd, Errno> {
+    file_with_seals(name, content, FIXED)
+}
+
+const FIXED: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+const SEALS: i32 = FIXED | libc::F_SEAL_WRITE;
+
+fn file_with_seals(name: &CStr, content: &[u8], seals: i32) -> Result<OwnedFd, Errno> {
     let file = memory_file(name, content, libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC)?;
     // SAFETY: F_ADD_SEALS takes an int.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, FIXED) } < 0 {
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } < 0 {
         return Err(io::Error::last_os_error().into());
     }
     Ok(file)
 }
-
-const FIXED: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
-const SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
 /// Whether `file`, which nobody can exchange any more, is one that
 /// [`sealed_file`] would make of `content`.
