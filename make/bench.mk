@@ -21,15 +21,15 @@ $(BENCH_DIR)/kontain/%: benches/guests/%.c $(wildcard benches/guests/*.h) $(KONT
 bench-build: $(BENCH_GUESTS)
 	cargo build --release -p km -p km-bench
 
-bench: bench-build payload-python ## Measure km against native, its floors and other sandboxes
+bench: bench-build payload-python ## bench: Measure km against native, its floors and other sandboxes
 	$(KM_BENCH) $(ARGS)
 
-bench-quick: bench-build ## The same with few repetitions
+bench-quick: bench-build ## bench: The same with few repetitions
 	$(KM_BENCH) --quick $(ARGS)
 
-bench-apps: ## Measure redis, nginx, PostgreSQL, SQLite, Python and Node natively, under km, under gVisor
+bench-apps: ## bench: Measure redis, nginx, PostgreSQL, SQLite, Python and Node natively, under km, under gVisor
 	cargo build --release -p km -p km-bench
 	$(KM_BENCH)-apps $(ARGS)
 
-bench-nsm: bench-build ## Measure requests to the security module beside a round trip and a signature
+bench-nsm: bench-build ## bench: Measure requests to the security module beside a round trip and a signature
 	$(KM_BENCH)-nsm $(ARGS)

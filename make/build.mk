@@ -2,12 +2,14 @@
 
 .PHONY: km docs clean
 
-km: ## Build km
+ifeq ($(ARCHIVE),)
+km: ## build: Build km
 	@cargo build --quiet --release --package km
+endif
 
-docs: km ## Write the pages that km prints itself
+docs: km ## docs: Write the pages that km prints itself
 	@$(KM) --syscalls=markdown > docs/syscalls.md
 
-clean: ## Remove all that was built
+clean: ## build: Remove all that was built
 	cargo clean
 	rm -rf $(BUILD)

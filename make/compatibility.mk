@@ -16,11 +16,11 @@ COMPATIBILITY = BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' \
 	cargo run --quiet --package km-tests --bin compatibility -- $(if $(SUITE),--suite $(SUITE))
 
 .PHONY: compatibility compatibility-page
-compatibility: km ## Run public test suites natively and under km (SUITE=NAME: one of them)
+compatibility: km ## test: Run public test suites natively and under km (SUITE=NAME: one of them)
 	@packages=$$($(COMPATIBILITY) --packages) && \
 		BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $$packages
 	$(COMPATIBILITY) $(if $(SHARE),--share $(SHARE)) $(if $(REST),--rest) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(ONLY)
 
-compatibility-page: ## Write docs/compatibility.md from what is recorded
+compatibility-page: ## docs: Write docs/compatibility.md from what is recorded
 	$(COMPATIBILITY) --page

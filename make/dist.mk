@@ -15,7 +15,7 @@ endif
 
 .PHONY: dist dist-km
 
-dist: dist-km runtime notices ## Pack km, its runtime and compilers into dist/, with checksum and bill of materials
+dist: dist-km runtime notices ## dist: Pack km, its runtime and compilers into dist/, with checksum and bill of materials
 	@make/dist-archive $(DIST) $(DIST_NAME) $(SOURCE_DATE_EPOCH) $(DIST_KM) $(KONTAIN) $(NOTICES)
 
 # Where sources lie is not to be seen in it. RUSTFLAGS would take the place of the flags given here.
@@ -43,5 +43,5 @@ builder-files: $(MUSL)/.patched
 image-builder: builder-files
 	$(BUILDER) build --tag km/builder $(BUILDER_FILES)
 
-dist-in-builder: $(if $(filter chroot,$(BUILDER)),builder-files,image-builder) ## Do `make dist` of the last commit in an image of its own (BUILDER)
+dist-in-builder: $(if $(filter chroot,$(BUILDER)),builder-files,image-builder) ## dist: Do `make dist` of the last commit in an image of its own (BUILDER)
 	@docker/builder/run $(BUILDER_FILES) $(DIST) $(BUILDER)

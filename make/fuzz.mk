@@ -14,7 +14,7 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 
 .PHONY: fuzz fuzz-build fuzz-seeds
 
-fuzz: fuzz-build fuzz-seeds ## Feed random bytes to the security module and the verifier, 10 minutes each
+fuzz: fuzz-build fuzz-seeds ## test: Feed random bytes to the security module and the verifier, 10 minutes each
 	@for target in $(FUZZ); do \
 		echo "  FUZZ   $$target"; \
 		mkdir -p $(FUZZ_OUT)/$$target/corpus $(FUZZ_OUT)/$$target/failures; \

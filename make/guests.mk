@@ -77,7 +77,7 @@ GUEST_VERIFY_dynamic-kontain = $(call guest_interp,$(KONTAIN)/runtime/libc.so)
 GUEST_VERIFY_dynamic-glibc = $(call guest_interp,/lib64/ld-linux-x86-64.so.2)
 
 .PHONY: guests guests-c guests-cpp
-guests: guests-c guests-cpp ## Build the guest test programs
+guests: guests-c guests-cpp ## test: Build the guest test programs
 guests-c: $(addprefix $(GUESTS_OUT)/,$(GUESTS_C))
 guests-cpp: $(addprefix $(GUESTS_OUT)/,$(GUESTS_CPP))
 

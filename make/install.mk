@@ -9,20 +9,22 @@ quoted = '$(subst ','\'',$(1))'
 INSTALLED = $(call quoted,$(PREFIX)) $(call quoted,$(DESTDIR))
 
 # Licence texts, and the list of what km and its runtime are made of.
-NOTICES := $(BUILD)/notices
+NOTICES := $(if $(ARCHIVE),$(KONTAIN),$(BUILD)/notices)
 
 .PHONY: install uninstall install-check notices
 
-install: install-check km runtime notices ## Put km, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
+install: install-check km runtime notices ## build: Put km, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
 	@make/install-tree install $(INSTALLED) $(KM) $(KONTAIN) $(NOTICES)
 
 # Before anything is built.
 install-check:
 	@make/install-tree check-install $(INSTALLED)
 
-uninstall: ## Remove what make install has put there, and nothing else
+uninstall: ## build: Remove what make install has put there, and nothing else
 	@make/install-tree uninstall $(INSTALLED)
 
+ifeq ($(ARCHIVE),)
 notices: runtime
 	@SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) cargo run --quiet --locked --package km-notices -- \
 		$(NOTICES) $(BUILD)/sources $(RUNTIME_WORK)
+endif

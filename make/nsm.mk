@@ -8,7 +8,7 @@ NSM_OTHERS := aws-nsm-interface==1.0.0
 
 .PHONY: verify nsm-clients
 
-verify: km ## Build the Python package kontain-nsm, look into it, install it, test it natively and under km
+verify: km ## test: Build the Python package kontain-nsm, look into it, install it, test it natively and under km
 	@runtime/kontain-nsm/verify all $(NSM)/kontain-nsm $(abspath $(KM))
 
 nsm-clients: $(NSM)/kontain-nsm/.ready $(NSM)/others/.ready

@@ -14,7 +14,7 @@ payload_make = $(MAKE) --no-print-directory -C payloads/$(1) \
 .PHONY: payloads payloads-tested check-payloads demo \
 	$(PAYLOADS:%=payload-%) $(PAYLOADS:%=check-payload-%)
 
-payloads: $(PAYLOADS:%=payload-%) ## Build the payloads; one of them: payload-NAME
+payloads: $(PAYLOADS:%=payload-%) ## payloads: Build the payloads; one of them: payload-NAME
 
 payloads-tested: $(PAYLOADS_TESTED:%=payload-%)
 
@@ -29,13 +29,13 @@ endif
 payload-python: payload-sqlite
 payload-numpy: payload-python
 
-check-payloads: $(PAYLOADS:%=check-payload-%) ## Run the payloads natively and under km; one: check-payload-NAME
+check-payloads: $(PAYLOADS:%=check-payload-%) ## payloads: Run the payloads natively and under km; one: check-payload-NAME
 
 $(PAYLOADS:%=check-payload-%): check-payload-%: km
 	+@$(call payload_make,$*) check
 
 # Steps in their order, whatever -j says.
-demo: ## Set up, build km and Lua from its Debian source, run Lua under km
+demo: ## payloads: Set up, build km and Lua from its Debian source, run Lua under km
 	@$(MAKE) --no-print-directory setup-demo
 	@$(MAKE) --no-print-directory km
 	@$(MAKE) --no-print-directory payload-lua RUNTIME=musl

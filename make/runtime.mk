@@ -1,6 +1,5 @@
 # km's C library and compilers: what `make install` puts into /opt/kontain, built in $(KONTAIN).
 
-KONTAIN := $(abspath $(BUILD))/kontain
 RUNTIME_WORK := $(abspath $(BUILD))/runtime
 MUSL := $(RUNTIME_WORK)/musl
 MUSL_PATCHES := $(wildcard runtime/libc/patches/*.patch)
@@ -22,9 +21,10 @@ RUNTIME_PLACE := --prefix=/opt/kontain
 RUNTIME_COMPILER := $(RUNTIME_WORK)/compiler.packages
 RUNTIME_HEADERS := $(RUNTIME_WORK)/headers.packages
 
+ifeq ($(ARCHIVE),)
 .PHONY: runtime runtime-c runtime-look
 
-runtime: runtime-c $(KONTAIN)/lib/libstdc++.a ## Build km's C library, its C++ library, kontain-gcc and kontain-g++
+runtime: runtime-c $(KONTAIN)/lib/libstdc++.a ## build: Build km's C library, its C++ library, kontain-gcc and kontain-g++
 
 runtime-c: $(KONTAIN)/runtime/libc.a $(KONTAIN)/lib/libkontain.a $(RUNTIME_TOOLS)
 
@@ -99,3 +99,4 @@ $(KONTAIN)/lib/libstdc++.a: $(GCC)/.unpacked make/runtime.mk | $(KONTAIN)/runtim
 	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) install
 	@rm -rf $(KONTAIN)/lib/*.la $(KONTAIN)/lib/*-gdb.py $(KONTAIN)/share
 	@touch $@
+endif

@@ -29,7 +29,7 @@ SETUP ?= install
 
 .PHONY: setup setup-demo
 
-setup: ## Install what building and testing need (apt-get)
+setup: ## build: Install what building and testing need (apt-get)
 	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(SETUP_PACKAGES_TEST) $(SETUP_PACKAGES_SERVERS)
 
 setup-demo:

@@ -9,7 +9,7 @@ SOAK_LINKS := static-musl dynamic-glibc
 SOAK_OUT := $(BUILD)/soak
 
 .PHONY: soak
-soak: km $(SOAK_LINKS:%=$(SOAK_OUT)/%/soak) ## Mix threads, processes and signals for 30 minutes, and look for leaks
+soak: km $(SOAK_LINKS:%=$(SOAK_OUT)/%/soak) ## test: Mix threads, processes and signals for 30 minutes, and look for leaks
 	KM='$(abspath $(KM))' cargo run --quiet --package km-tests --bin soak -- \
 		$(HOST) --minutes $(or $(MINUTES),30) --seed $(SEED) $(SOAK_OUT)/$(LINK)/soak $(ARGS)
 

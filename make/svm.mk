@@ -10,7 +10,7 @@ SVM := $(BUILD)/svm
 SVM_KERNEL ?=
 
 .PHONY: svm-kernel
-svm-kernel: $(SVM)/vmlinuz ## Fetch the kernel of the emulated AMD host
+svm-kernel: $(SVM)/vmlinuz ## test: Fetch the kernel of the emulated AMD host
 
 $(SVM)/vmlinuz: tests/svm/fetch-kernel
 	tests/svm/fetch-kernel $(SVM) $(SVM_KERNEL)

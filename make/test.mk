@@ -13,7 +13,7 @@ RUNNER_NEEDS := km runtime notices guests
 # One after the other, so that the output can be read; the runner's summary is
 # the last line.
 ifeq ($(FILTER),)
-test: ## Run every check and test, on this host and on the emulated AMD host
+test: ## test: Run every check and test, on this host and on the emulated AMD host
 	$(MAKE) --no-print-directory setup lint
 	$(MAKE) --no-print-directory test-unit
 	$(MAKE) --no-print-directory $(RUNNER_NEEDS) payloads-tested nsm-clients svm-kernel
@@ -23,15 +23,15 @@ test: $(RUNNER_NEEDS) payloads-tested nsm-clients svm-kernel
 	$(RUNNER) '$(FILTER)'
 endif
 
-lint: ## Check formatting, and let clippy look at everything
+lint: ## test: Check formatting, and let clippy look at everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 
-test-unit: ## Run the unit and property tests
+test-unit: ## test: Run the unit and property tests
 	cargo test --workspace
 
-test-kvm: $(RUNNER_NEEDS) nsm-clients ## Run the tests that use this host's /dev/kvm
+test-kvm: $(RUNNER_NEEDS) nsm-clients ## test: Run the tests that use this host's /dev/kvm
 	$(RUNNER) '::kvm'
 
-test-svm: $(RUNNER_NEEDS) svm-kernel ## Run the tests on the emulated AMD host
+test-svm: $(RUNNER_NEEDS) svm-kernel ## test: Run the tests on the emulated AMD host
 	$(RUNNER) '::svm'
