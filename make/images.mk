@@ -7,8 +7,9 @@ IMAGE_PAYLOADS = $(BUILD)/payloads$(if $(filter-out kontain,$(RUNTIME)),-$(RUNTI
 # Those of payloads, which begin with `base`. The builder is for `make dist-in-builder`: make/dist.mk.
 IMAGES_PAYLOADS := $(filter-out base builder,$(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile)))
 IMAGES := base $(IMAGES_PAYLOADS)
+IMAGES_NAME = km-images-$(VERSION)-x86_64
 
-.PHONY: images images-check images-clean $(IMAGES:%=image-%) $(IMAGES:%=image-files-%) $(IMAGES:%=image-check-%)
+.PHONY: images images-check images-dist images-clean $(IMAGES:%=image-%) $(IMAGES:%=image-files-%) $(IMAGES:%=image-check-%)
 
 images: $(IMAGES:%=image-%) ## images: Build the container images; one of them: image-NAME
 
@@ -26,6 +27,13 @@ $(IMAGES:%=image-check-%): image-check-%: image-%
 image-check-cpp image-check-nginx: image-busybox
 # What a runtime mounted from the host serves.
 image-check-base: image-busybox runtime-c
+
+# Layers that images share are in it once.
+images-dist: images ## dist: Pack the container images into dist/, for `docker load`, with checksum
+	@mkdir -p $(DIST)
+	@$(DOCKER) save $(IMAGES:%=km/%) | gzip -n > $(DIST)/$(IMAGES_NAME).tar.gz.partial
+	@cd $(DIST) && mv $(IMAGES_NAME).tar.gz.partial $(IMAGES_NAME).tar.gz && \
+		sha256sum $(IMAGES_NAME).tar.gz > $(IMAGES_NAME).tar.gz.sha256 && echo $(DIST)/$(IMAGES_NAME).tar.gz
 
 images-clean: ## images: Remove the container images, and what they were made of
 	@for image in $(IMAGES:%=km/%) km/builder; do \
