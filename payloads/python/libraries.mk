@@ -61,7 +61,7 @@ $(LIBRARIES)/lib/libreadline.a: $(LIBRARY_RECIPE) $(OUT)/readline/debian/changel
 	@$(LIBRARY_MAKE) -C $(OUT)/readline static
 	@$(LIBRARY_MAKE) -C $(OUT)/readline install-static install-headers
 
-# One file of all sources, which the sqlite payload has put together.
+# One file of all sources, which the sqlite payload has put together, and what its configure has found.
 SQLITE_SOURCE := $(OUTPUTS)/sqlite/src/sqlite3.c
 
 $(SQLITE_SOURCE):
@@ -70,7 +70,7 @@ $(SQLITE_SOURCE):
 $(LIBRARIES)/lib/libsqlite3.a: $(LIBRARY_RECIPE) $(SQLITE_SOURCE)
 	@echo "python: building sqlite"
 	@cd $(dir $(SQLITE_SOURCE)) && $(QUIETLY) $(CC_KM) $(LIBRARY_CFLAGS) -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_RTREE \
-		-DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_ENABLE_COLUMN_METADATA -c -o $(LIBRARIES)/sqlite3.o sqlite3.c && \
+		-DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_ENABLE_COLUMN_METADATA -D_HAVE_SQLITE_CONFIG_H -c -o $(LIBRARIES)/sqlite3.o sqlite3.c && \
 		rm -f $@ && $(QUIETLY) ar rc $@ $(LIBRARIES)/sqlite3.o && cp sqlite3.h sqlite3ext.h $(LIBRARIES)/include/
 
 # Ciphers that nobody asks Python for are left out, and what musl has no
