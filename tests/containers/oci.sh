@@ -51,7 +51,7 @@ comes() {
         sleep 0.05
     done
 }
-# in_background: the container of the bundle is created; its output is in the file `said`.
+# created OPTIONS...: the container of the bundle is; its output is in the file `said`.
 created() { (cd /run/bundle && exec timeout 60 "${tool[@]}" --root /run/oci create "$@" c >said 2>&1 </dev/null); }
 deleted() { oci delete --force c >/dev/null 2>&1; }
 
@@ -61,26 +61,22 @@ bundle . 'trap "exit 9" TERM; echo started; while :; do sleep 0.1; done'
 created --pid-file /run/pid
 result $life "create does not start the program" "$(status) $(cat /run/bundle/said)" "created "
 result $life "state" "$(oci state c | jq -r '"\(.id) \(.bundle) \(.ociVersion | split(".")[0]) \(.pid)"')" "c /run/bundle 1 $(cat /run/pid)"
-created 2>/dev/null
-result $life "a name is taken once" "$(status)" created
 oci start c && comes running
 result $life start "$(status)" running
-said() { says started cat /run/bundle/said; }
-eventually "it speaks" said >/dev/null
-result $life "its standard output" "$(cat /run/bundle/said)" started
+result $life "its standard output" "$(for try in $(seq 100); do grep started /run/bundle/said && break || sleep 0.05; done)" started
 oci start c >/dev/null 2>&1
 result $life "start of what runs is an error" "$([ $? -ne 0 ] && status)" running
 oci delete c >/dev/null 2>&1
 result $life "delete of what runs is an error" "$(status)" running
 result $life "exec" "$(oci exec c sh -c 'echo $((6 * 7))' 2>&1)" 42
 result $life "exec: environment, directory, user" \
-    "$(oci exec --env A=b --cwd /tmp --user 5:6 c sh -c 'echo $A $(pwd) $(id -u):$(id -g)' 2>&1)" "b /tmp 5:6"
+    "$(oci exec --env A=b --env PATH=/usr/bin --cwd /tmp --user 5:6 c sh -c 'echo $A $(pwd) $(id -u):$(id -g)' 2>&1)" "b /tmp 5:6"
 jq '.process | .args = ["sh", "-c", "echo $A"] | .env += ["A=of the file"]' /run/base.json >process.json
 result $life "exec of a process that a file describes" "$(oci exec --process process.json c 2>&1)" "of the file"
 oci exec c sh -c 'exit 6' >/dev/null 2>&1
 result $life "exec: exit code" $? 6
 oci pause c >/dev/null 2>&1
-result $life "pause" "$(status)" paused
+result $life "pause" "$(comes paused && status)" paused
 oci resume c >/dev/null 2>&1
 result $life "resume" "$(status)" running
 oci kill c TERM
@@ -95,10 +91,15 @@ deleted
 bundle '.process.args = ["/no/such/program"]' '' && (cd /run/bundle && oci run c >/dev/null 2>&1 </dev/null)
 result $life "a program that is not there" "$([ $? -ne 0 ] && echo error)" error
 deleted
+bundle . 'sleep 1000'
+created
+(cd /run/bundle && oci create c) >/dev/null 2>&1 </dev/null
+result $life "a name is taken once" "$(status)" created
+deleted
 
 # config.md
 config=config.md
-check $config#process "environment, in its order" "$(printf 'B=2\nA=1')" '.process.env = ["B=2", "A=1", "PATH=/usr/bin:/bin"]' 'env | grep "^[AB]="'
+check $config#process "environment, in its order" "$(printf 'B=2\nA=1\nHOME=/x')" '.process.env = ["B=2", "A=1", "HOME=/x"] | .process.args = ["/usr/bin/env"]' ''
 check $config#process "current directory" /usr/share '.process.cwd = "/usr/share"' pwd
 check $config#process "arguments" "-c|a b||" '.process.args = ["/usr/bin/printf", "%s|", "-c", "a b", ""]' ''
 check $config#process "user and groups" "1000 50 7,8,50" '.process.user = { uid: 1000, gid: 50, additionalGids: [7, 8] }' \
@@ -137,7 +138,7 @@ oci delete c
 result $config#hooks poststop "$(cat /run/hook.poststop 2>&1)" stopped
 deleted
 bundle '.hooks = { createRuntime: [{ path: "/bin/false" }] }' 'echo wrong' && (cd /run/bundle && oci run c >said 2>&1 </dev/null)
-result $config#hooks "a hook that fails stops it all" "$? $(grep -c wrong /run/bundle/said)" "1 0"
+result $config#hooks "a hook that fails stops it all" "$(($? != 0)) $(grep -c wrong /run/bundle/said)" "1 0"
 deleted
 
 # config-linux.md
@@ -164,7 +165,7 @@ check $linux#cgroups "path" "/$cgroup/deep/c" '.linux.cgroupsPath = "/'"$cgroup"
 check $linux#sysctl sysctl 42 '.linux.sysctl = { "net.ipv4.ip_default_ttl": "42" }' 'cat /proc/sys/net/ipv4/ip_default_ttl'
 check $linux#masked-paths "masked paths" 0 '.linux.maskedPaths = ["/proc/version"]' 'wc -c </proc/version'
 check $linux#readonly-paths "read-only paths" no '.linux.readonlyPaths = ["/usr"]' 'touch /usr/x 2>/dev/null && echo yes || echo no'
-check $linux#rootfs-mount-propagation "propagation of the root" "unbindable" '.linux.rootfsPropagation = "unbindable"' "awk '\$5 == \"/\" { print \$7 }' /proc/self/mountinfo"
+check $linux#rootfs-mount-propagation "propagation of the root" "shared" '.linux.rootfsPropagation = "shared"' "awk '\$5 == \"/\" { print \$7 }' /proc/self/mountinfo | sed 's/:.*//'"
 check $linux#seccomp "seccomp: an error" "mkdir: cannot create directory '/x': Operation not permitted" \
     '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" }] }' 'mkdir /x'
 check $linux#user-namespace "user namespace" "0 100000" '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings' \
@@ -199,7 +200,9 @@ wait $terminal
 result $config#process "terminal, by its socket" "$(cat terminal.out)" /dev/pts/0
 deleted
 
-# Features that only krun refuses.
-[ "${OCI_RUNTIME-}" = "" ] || exit 0
+[ ! -e differs.log ] || cat differs.log >&2
+# Others than crun and krun are only looked at.
+[ -z "${OCI_RUNTIME-}" ] || exit 0
 umount /run/rootfs
+[ ! -e differs.log ] || failures=1
 finish

@@ -51,10 +51,11 @@ if [ -n "$RUN" ]; then
     echo 'while :; do sleep 0.2; done' >wait.sh
     docker cp wait.sh site:/wait.sh >/dev/null
     docker exec -d site sh /wait.sh
-    under_km() { docker top site -o args | grep -q '^/opt/kontain/bin/km .*-- sh /wait.sh'; }
-    eventually "exec runs under km" under_km
+    waits() { docker top site -o pid,args | grep -q 'sh /wait.sh'; }
+    eventually "exec in the background" waits
+    is "all run under km" "$(docker top site -o pid | grep -v PID | xargs -I{} readlink /proc/{}/exe | sort -u)" /opt/kontain/bin/km
 else
-    echo "ok exec runs under km"
+    printf 'ok %s\n' "exec in the background" "all run under km"
 fi
 docker stop --time 60 site >/dev/null
 is "stopped by SIGTERM" "$(state ExitCode site)" 7
