@@ -26,10 +26,11 @@ impl Delegate {
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// If it is not there.
     pub fn find(asked: Option<PathBuf>, global: Vec<OsString>) -> Result<Delegate> {
         let path = match asked {
-            Some(path) => path,
+            Some(path) if is_program(&path) => path,
+            Some(path) => return Err(Error::NotADelegate(path)),
             None => installed().ok_or(Error::NoDelegate)?,
         };
         Ok(Delegate { path, global })

@@ -25,6 +25,8 @@ pub enum Error {
     Checkpoint(String),
     #[error("neither crun nor runc is in PATH: install one, or give --oci-runtime=PATH")]
     NoDelegate,
+    #[error("{0} is no program: --oci-runtime wants crun, runc or the like")]
+    NotADelegate(PathBuf),
     #[error("cannot execute {path}: {error}")]
     Delegate { path: PathBuf, error: io::Error },
     #[error("{path} state {id}: {reason}")]

@@ -92,10 +92,9 @@ bundle '.process.args = ["/no/such/program"]' '' && (cd /run/bundle && oci run c
 result $life "a program that is not there" "$([ $? -ne 0 ] && echo error)" error
 deleted
 bundle . 'sleep 1000'
-created
-(cd /run/bundle && oci create c) >/dev/null 2>&1 </dev/null
-result $life "a name is taken once" "$(status)" created
-deleted
+(cd /run/bundle && oci create taken; oci create taken) >/dev/null 2>&1 </dev/null
+result $life "a name is taken once" "$(oci state taken 2>/dev/null | jq -r .status)" created
+oci delete --force taken >/dev/null 2>&1
 
 # config.md
 config=config.md
