@@ -5,10 +5,12 @@ KRUN := $(TARGET)/release/krun
 CONTAINER_ROOTFS := $(BUILD)/containers/rootfs.tar
 CONTAINER_PACKAGES := python3 redis-server redis-tools procps
 
-.PHONY: krun oci-table bench-containers
+.PHONY: krun containers-rootfs oci-table bench-containers
 
 krun: ## Build krun, the OCI runtime, and km-docker-config
 	@cargo build --quiet --release --package krun
+
+containers-rootfs: $(CONTAINER_ROOTFS)
 
 # Without it the trials of containers are skipped.
 $(CONTAINER_ROOTFS):

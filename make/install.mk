@@ -13,7 +13,7 @@ NOTICES := $(BUILD)/notices
 
 .PHONY: install uninstall install-check notices
 
-install: install-check km runtime notices ## Put km, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
+install: install-check km krun runtime notices ## Put km, krun, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
 	@make/install-tree install $(INSTALLED) $(KM) $(KONTAIN) $(NOTICES)
 
 # Before anything is built.
