@@ -5,6 +5,7 @@
 include make/locations.mk
 include make/archive.mk
 include make/build.mk
+include make/containers.mk
 include make/setup.mk
 include make/runtime.mk
 include make/install.mk

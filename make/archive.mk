@@ -1,11 +1,11 @@
-# ARCHIVE=dist/NAME.tar.gz: km, its runtime and its licences are those of an archive that `make dist` has made, and
+# ARCHIVE=dist/NAME.tar.gz: km, krun, its runtime and its licences are those of an archive that `make dist` has made, and
 # nothing of them is built again.
 
 ARCHIVE ?=
 
 ifneq ($(ARCHIVE),)
-.PHONY: km runtime runtime-c notices
-km runtime runtime-c notices: $(KONTAIN)/.archive
+.PHONY: km krun runtime runtime-c notices
+km krun runtime runtime-c notices: $(KONTAIN)/.archive
 
 $(KONTAIN)/.archive: $(ARCHIVE)
 	@cd $(dir $(ARCHIVE)) && sha256sum --check --quiet $(notdir $(ARCHIVE)).sha256

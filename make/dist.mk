@@ -18,15 +18,16 @@ endif
 dist: dist-km runtime notices ## dist: Pack km, its runtime and compilers into dist/, with checksum and bill of materials
 	@make/dist-archive $(DIST) $(DIST_NAME) $(SOURCE_DATE_EPOCH) $(DIST_KM) $(KONTAIN) $(NOTICES)
 
-# Where sources lie is not to be seen in it. RUSTFLAGS would take the place of the flags given here.
+# One after the other, as what krun asks of its crates would be in km as well. Where sources lie is not to be seen in them. RUSTFLAGS would take the place of the flags given here.
 dist-km:
 	@cargo fetch --quiet --locked --target x86_64-unknown-linux-gnu
 	@flags="'--remap-path-prefix=$$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$$(rustc -vV | sed -n 's/^commit-hash: //p')',"; \
 	for dir in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do \
 		flags="$$flags'--remap-path-prefix=$$dir=/crates',"; done; \
 	env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
-		cargo build --quiet --locked --profile dist --package km \
-		--config "target.x86_64-unknown-linux-gnu.rustflags=[$$flags'--remap-path-prefix=$(CURDIR)=/km']"
+		sh -c 'for package in km krun; do cargo build --quiet --locked --profile dist --package $$package \
+		--config "$$1" || exit; done' sh \
+		"target.x86_64-unknown-linux-gnu.rustflags=[$$flags'--remap-path-prefix=$(CURDIR)=/km']"
 
 # The same in a Debian that is made for it: `BUILDER=podman` or any other that
 # knows docker's commands, or `BUILDER=chroot`, which needs root and no image.

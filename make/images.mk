@@ -29,7 +29,7 @@ image-check-cpp image-check-nginx: image-busybox
 image-check-base: image-busybox runtime-c
 
 # Layers that images share are in it once.
-images-dist: images ## dist: Pack the container images into dist/, for `docker load`, with checksum
+images-dist: images ## images: Pack them into dist/, for `docker load`, with checksum
 	@mkdir -p $(DIST)
 	@$(DOCKER) save $(IMAGES:%=km/%) | gzip -n > $(DIST)/$(IMAGES_NAME).tar.gz.partial
 	@cd $(DIST) && mv $(IMAGES_NAME).tar.gz.partial $(IMAGES_NAME).tar.gz && \

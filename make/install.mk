@@ -13,7 +13,7 @@ NOTICES := $(if $(ARCHIVE),$(KONTAIN),$(BUILD)/notices)
 
 .PHONY: install uninstall install-check notices
 
-install: install-check km runtime notices ## build: Put km, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
+install: install-check km krun runtime notices ## build: Put km, krun, its C and C++ library and compilers into /opt/kontain (PREFIX, DESTDIR)
 	@make/install-tree install $(INSTALLED) $(KM) $(KONTAIN) $(NOTICES)
 
 # Before anything is built.

@@ -25,12 +25,15 @@ SETUP_PACKAGES_SERVERS := \
 	redis-server redis-tools nginx-light memcached postgresql haproxy \
 	openssh-server openssh-client sqlite3 libjetty9-java puma wrk
 
+# Container engines, and what makes the images they are tried with. Their services are not started either.
+SETUP_PACKAGES_CONTAINERS := docker.io containerd crun podman mmdebstrap
+
 SETUP ?= install
 
 .PHONY: setup setup-demo
 
 setup: ## build: Install what building and testing need (apt-get)
-	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(SETUP_PACKAGES_TEST) $(SETUP_PACKAGES_SERVERS)
+	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(SETUP_PACKAGES_TEST) $(SETUP_PACKAGES_SERVERS) $(SETUP_PACKAGES_CONTAINERS)
 
 setup-demo:
 	@BUILD=$(BUILD) SETUP=$(SETUP) make/install-packages $(SETUP_PACKAGES_DEMO)

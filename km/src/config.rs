@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use crate::cli::Cli;
 use crate::error::Error;
 use crate::nsm;
 use crate::task::exec::Inherited;
+
+/// What C libraries take for `PATH` where it is not set.
+const EXECVP_PATH: &str = "/bin:/usr/bin";
 
 /// Everything a run of km needs to know.
 #[derive(Debug)]
@@ -81,7 +85,12 @@ impl RunConfig {
     pub fn new(cli: Cli) -> Result<RunConfig, Error> {
         let name = cli.payload.first().cloned().unwrap_or_default();
         let nsm = cli.nsm.settings()?;
-        let payload = find(&name, std::env::var_os("PATH").as_deref())?;
+        let path = std::env::var_os("PATH");
+        let payload = if cli.path_only {
+            find_in_path(&name, path.as_deref())?
+        } else {
+            find(&name, path.as_deref())?
+        };
         Ok(RunConfig {
             payload,
             argv: cli.payload,
@@ -133,6 +142,29 @@ fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
         None if direct.exists() && !name.is_empty() => Ok(direct),
         None => Err(Error::NotFound(direct)),
     }
+}
+
+/// As execvp(3): a name without a slash is looked for in `PATH` alone, where a
+/// file that may not be executed is only taken if there is no other.
+fn find_in_path(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
+    if name.as_bytes().contains(&b'/') {
+        return Ok(name.into());
+    }
+    let path = path.unwrap_or(OsStr::new(EXECVP_PATH));
+    let candidates = || {
+        let folders = std::env::split_paths(path);
+        let all = folders.map(|folder| folder.join(name));
+        all.filter(|candidate| !name.is_empty() && candidate.is_file())
+    };
+    candidates()
+        .find(|candidate| is_executable(candidate))
+        .or_else(|| candidates().next())
+        .ok_or_else(|| Error::NotInPath(name.into()))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
 }
 
 /// The payload's environment: km's own, unless variables are given; both
@@ -193,5 +225,21 @@ mod tests {
         assert!(find("no-such-program".as_ref(), Some(&path)).is_err());
         assert!(find("".as_ref(), Some(&path)).is_err());
         assert_eq!(find("./x".as_ref(), Some(&path)).unwrap(), Path::new("./x"));
+    }
+
+    #[test]
+    fn the_current_directory_can_be_left_out() {
+        // Tests start in the folder that has it.
+        assert_eq!(
+            find("Cargo.toml".as_ref(), None).unwrap(),
+            Path::new("Cargo.toml")
+        );
+        assert!(find_in_path("Cargo.toml".as_ref(), None).is_err());
+        let here = OsString::from("src:.:/bin");
+        let found = |name: &str| find_in_path(name.as_ref(), Some(&here)).unwrap();
+        assert_eq!(found("Cargo.toml"), Path::new("./Cargo.toml"));
+        assert_eq!(found("sh"), Path::new("/bin/sh"));
+        assert_eq!(found("./x"), Path::new("./x"));
+        assert!(find_in_path("".as_ref(), Some(&here)).is_err());
     }
 }

@@ -20,6 +20,8 @@ pub enum Error {
     Load(#[from] LoadError),
     #[error("{0}: not found, neither here nor in PATH")]
     NotFound(PathBuf),
+    #[error("{0}: not found in PATH")]
+    NotInPath(PathBuf),
     #[error("{0}")]
     Vm(#[from] VmError),
     #[error("{0}")]
@@ -62,7 +64,7 @@ impl Error {
     /// The exit code of km for it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::NotFound(_) => exit_code::NOT_FOUND,
+            Error::NotFound(_) | Error::NotInPath(_) => exit_code::NOT_FOUND,
             Error::Load(error) => match (error, error.errno()) {
                 (LoadError::Open { .. }, Errno::ENOENT | Errno::ENOTDIR) => exit_code::NOT_FOUND,
                 (LoadError::Interpreter { .. }, Errno::ENOENT | Errno::ENOTDIR) => {

@@ -1,8 +1,9 @@
 //! Servers: a script of `tests/servers` each, which starts them, is their
 //! client, and stops them; compilers, a script of `tests/toolchain` each, which
-//! builds programs and runs them; and clients of the security module, a script
-//! of `tests/nsm` each. The script itself always runs natively, in namespaces
-//! of its own; under km it is told to start its servers, or programs, by that.
+//! builds programs and runs them; clients of the security module, a script of
+//! `tests/nsm` each; and containers, a script of `tests/containers` each. The
+//! script itself always runs natively, in namespaces of its own; under km it is
+//! told to start its servers, programs or containers by that.
 
 use std::fs;
 use std::io;
@@ -23,11 +24,15 @@ const STARTER: &str = "RUN";
 const RUNTIME: &str = "KONTAIN";
 /// Tells it which monitor is to be installed and packed.
 const MONITOR: &str = "KM";
+/// Tells it where the OCI runtime under test is.
+const CONTAINER_RUNTIME: &str = "KRUN";
 /// Tells it where all is that was built.
 const BUILT: &str = "BUILD";
 /// How a need begins that is a path below that.
 const NEED_BUILT: &str = "build/";
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// With a daemon and all its containers.
+const CONTAINER_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The cases of all scripts, by name.
 pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
@@ -37,6 +42,7 @@ pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
         ("server", "servers"),
         ("toolchain", "toolchain"),
         ("nsm", "nsm"),
+        ("container", "containers"),
     ] {
         for path in scripts(&locations.root.join("tests").join(folder))? {
             let error = |reason| io::Error::other(format!("{}: {reason}", path.display()));
@@ -47,7 +53,13 @@ pub fn cases(locations: &Locations) -> io::Result<Vec<Case>> {
                 let monitor = locations.km.to_string_lossy().into_owned();
                 case.job.env.push((MONITOR.into(), monitor));
             }
-            if kind == "nsm" {
+            if kind == "container" {
+                let krun = locations.km.with_file_name("krun");
+                let krun = krun.to_string_lossy().into_owned();
+                case.job.env.push((CONTAINER_RUNTIME.into(), krun));
+                case.job.timeout = CONTAINER_TIMEOUT;
+            }
+            if matches!(kind, "nsm" | "container") {
                 let built = locations.build.to_string_lossy().into_owned();
                 case.job.env.push((BUILT.into(), built));
             }

@@ -34,7 +34,9 @@ tar -xzf one/$name.tar.gz -C "some where"
 tree="$PWD/some where/$name"
 is "what is in it" "$(cd "$tree" && echo ./*)" "./LICENSE ./README.md ./bin ./include ./lib ./runtime ./share"
 is "what is not" "$(grep -rlF -e "$top" -e "$build" "$tree")" ""
-is "km is static" "$(LC_ALL=C readelf -lW "$tree/bin/km" | grep -c INTERP)" 0
+for program in km krun km-docker-config; do
+    is "$program is static" "$(LC_ALL=C readelf -lW "$tree/bin/$program" | grep -c INTERP)" 0
+done
 
 echo '#include <stdio.h>
 int main(void) { return puts("hello") < 0; }' >hello.c
@@ -66,7 +68,7 @@ sed -n 's/^name = "\(.*\)"/\1/p; s/^version = "\(.*\)"/\1/p; s/^checksum = "\(.*
     awk 'BEGIN { RS = ""; OFS = " " } NF == 3 { print $1, $2, $3 }' | sort >locked
 is "with the checksums of Cargo.lock" "$(comm -23 listed locked)" ""
 # What km's own crates ask for, and every crate that has left the path of its source in km.
-wanted=$(sed -n '/^\[dependencies\]/,/^$/s/^\([a-z_-]*\)\.workspace.*/\1/p' "$top/km/Cargo.toml" "$top/nsm/Cargo.toml" |
+wanted=$(sed -n '/^\[dependencies\]/,/^$/s/^\([a-z_-]*\)\.workspace.*/\1/p' "$top/km/Cargo.toml" "$top/krun/Cargo.toml" "$top/nsm/Cargo.toml" |
     grep -v '^km-')
 left=$(grep -aoE '(registry/src/[^/]*|/crates)/[a-z0-9_-]+-[0-9]+\.[0-9][^/]*/src' "$KM" | sed 's|/src$||; s|.*/||; s|-\([0-9]*\.[0-9]\)| \1|' | sort -u)
 is "asked for" "$(for crate in $wanted; do grep -q "^$crate " listed || echo "$crate"; done)" ""

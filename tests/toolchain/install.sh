@@ -7,7 +7,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KONTAIN%/kontain}
 export TMPDIR=$PWD
 # Nothing is built here.
-makes() { make -s --no-print-directory -C "$top" -o km -o runtime -o notices BUILD="$build" KM="$KM" "$@"; }
+makes() { make -s --no-print-directory -C "$top" -o km -o krun -o runtime -o notices BUILD="$build" KM="$KM" "$@"; }
 # says_first WORDS TARGET...: it fails, and its first line is this.
 says_first() {
     local words=$1
@@ -55,7 +55,7 @@ compiles() {
 mount -t tmpfs -o mode=755 tmpfs /opt
 is "where it is" "$(makes install)" "km is in /opt/kontain/bin"
 is "what is there" "$(cd /opt/kontain && echo ./* bin/*)" \
-    "./bin ./include ./lib ./runtime ./share bin/km bin/kontain-ar bin/kontain-g++ bin/kontain-gcc bin/kontain-strip"
+    "./bin ./include ./lib ./runtime ./share bin/km bin/km-docker-config bin/kontain-ar bin/kontain-g++ bin/kontain-gcc bin/kontain-strip bin/krun"
 compiles /opt/kontain /opt/kontain
 installed=$(sum /opt/kontain)
 works "once more" makes install

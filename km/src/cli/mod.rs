@@ -93,6 +93,10 @@ pub struct Cli {
     #[arg(long, value_name = "PATH", default_value = DEVICE)]
     pub device: PathBuf,
 
+    /// Look for a PAYLOAD without a slash in PATH alone, as execvp(3) does.
+    #[arg(long)]
+    pub path_only: bool,
+
     /// Do not randomise the payload's addresses.
     #[arg(long)]
     pub no_aslr: bool,
@@ -148,6 +152,7 @@ impl Cli {
             stats: false,
             memory: None,
             device: DEVICE.into(),
+            path_only: false,
             no_aslr: false,
             dump_shutdown: false,
             nsm: NsmArgs::default(),

@@ -19,7 +19,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// How something is part of what is passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Linked into `bin/km`.
+    /// Linked into `bin/km`, or krun's programs.
     Km,
     /// Linked into the libraries, or copied.
     Runtime,

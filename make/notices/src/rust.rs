@@ -1,4 +1,4 @@
-//! The crates that km is linked from, and Rust's own library.
+//! The crates that km and krun are linked from, and Rust's own library.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -71,7 +71,7 @@ fn cargo(args: &[&str]) -> Result<String> {
     output(&cargo, args)
 }
 
-/// km, and what it is linked from.
+/// km, and what it and krun are linked from.
 pub fn own_and_components() -> Result<(Own, Vec<Component>)> {
     let metadata = metadata()?;
     let km = metadata
@@ -93,6 +93,8 @@ fn components(metadata: Metadata) -> Result<Vec<Component>> {
         "--locked",
         "--package",
         "km",
+        "--package",
+        "krun",
         "--target",
         TARGET,
         "--edges",

@@ -1,0 +1,95 @@
+//! The installed runtime that does what krun does not.
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+const NAMES: [&str; 2] = ["crun", "runc"];
+/// Where they are looked for after PATH, which engines may shorten.
+const FOLDERS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[derive(Debug)]
+pub struct Delegate {
+    path: PathBuf,
+    /// Its options before the subcommand.
+    global: Vec<OsString>,
+}
+
+impl Delegate {
+    /// The one that is asked for, else the first that is installed.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there.
+    pub fn find(asked: Option<PathBuf>, global: Vec<OsString>) -> Result<Delegate> {
+        let path = match asked {
+            Some(path) if is_program(&path) => path,
+            Some(path) => return Err(Error::NotADelegate(path)),
+            None => installed().ok_or(Error::NoDelegate)?,
+        };
+        Ok(Delegate { path, global })
+    }
+
+    /// Becomes that runtime: returns only if it cannot.
+    pub fn execute<I: IntoIterator<Item = OsString>>(&self, words: I) -> Error {
+        let error = self.command().args(words).exec();
+        Error::Delegate {
+            path: self.path.clone(),
+            error,
+        }
+    }
+
+    /// What it says of a container.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be asked, or there is no such container.
+    pub fn state(&self, id: &OsString) -> Result<Value> {
+        let failed = |reason: String| Error::State {
+            path: self.path.clone(),
+            id: id.to_string_lossy().into_owned(),
+            reason,
+        };
+        let mut command = self.command();
+        command.arg("state").arg(id).stdin(Stdio::null());
+        let output = command.output().map_err(|error| Error::Delegate {
+            path: self.path.clone(),
+            error,
+        })?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(said.lines().next().unwrap_or("failed").to_owned()));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        // crun does other things under krun's name.
+        command.arg0(&self.path).args(&self.global);
+        command
+    }
+}
+
+fn installed() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path)
+        .chain(std::env::split_paths(FOLDERS))
+        .filter(|folder| folder.is_absolute())
+        .collect();
+    NAMES.iter().find_map(|name| {
+        let mut all = folders.iter().map(|folder| folder.join(name));
+        all.find(|path| is_program(path))
+    })
+}
+
+pub fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
