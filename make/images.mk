@@ -9,7 +9,7 @@ IMAGES_PAYLOADS := $(filter-out base builder,$(patsubst docker/%/Dockerfile,%,$(
 IMAGES := base $(IMAGES_PAYLOADS)
 IMAGES_NAME = km-images-$(VERSION)-x86_64
 
-.PHONY: images images-check images-dist images-clean $(IMAGES:%=image-%) $(IMAGES:%=image-files-%) $(IMAGES:%=image-check-%)
+.PHONY: images images-check images-dist images-clean images-tested $(IMAGES:%=image-%) $(IMAGES:%=image-files-%) $(IMAGES:%=image-check-%)
 
 images: $(IMAGES:%=image-%) ## images: Build the container images; one of them: image-NAME
 
@@ -48,6 +48,10 @@ image-files-base: km notices
 	@strip -o $(IMAGE_FILES)/base/root/opt/kontain/bin/km $(KM)
 	@tar -C $(NOTICES)/share/km -cf - --sort=name --owner=0 --group=0 --mtime=@0 licences km.spdx.json | gzip -n -9 \
 		> $(IMAGE_FILES)/base/root/opt/kontain/share/km/licences.tar.gz
+
+# For tests/containers/images.sh.
+IMAGES_TESTED := base $(filter $(PAYLOADS_TESTED),$(IMAGES_PAYLOADS))
+images-tested: $(IMAGES_TESTED:%=image-files-%)
 
 # What an image has beside its programs: of Python's library all but its tests, what
 # needs a display, and what only builds and installs.

@@ -16,10 +16,10 @@ ifeq ($(FILTER),)
 test: ## test: Run every check and test, on this host and on the emulated AMD host
 	$(MAKE) --no-print-directory setup lint
 	$(MAKE) --no-print-directory test-unit
-	$(MAKE) --no-print-directory $(RUNNER_NEEDS) payloads-tested nsm-clients containers-rootfs svm-kernel
+	$(MAKE) --no-print-directory $(RUNNER_NEEDS) payloads-tested images-tested nsm-clients containers-rootfs svm-kernel
 	$(RUNNER)
 else
-test: $(RUNNER_NEEDS) payloads-tested nsm-clients containers-rootfs svm-kernel
+test: $(RUNNER_NEEDS) payloads-tested images-tested nsm-clients containers-rootfs svm-kernel
 	$(RUNNER) '$(FILTER)'
 endif
 
@@ -30,7 +30,7 @@ lint: ## test: Check formatting, and let clippy look at everything
 test-unit: ## test: Run the unit and property tests
 	cargo test --workspace
 
-test-kvm: $(RUNNER_NEEDS) nsm-clients containers-rootfs ## test: Run the tests that use this host's /dev/kvm
+test-kvm: $(RUNNER_NEEDS) payloads-tested images-tested nsm-clients containers-rootfs ## test: Run the tests that use this host's /dev/kvm
 	$(RUNNER) '::kvm'
 
 test-svm: $(RUNNER_NEEDS) svm-kernel ## test: Run the tests on the emulated AMD host
