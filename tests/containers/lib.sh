@@ -56,13 +56,13 @@ docker_stops() {
 # run ARGS...: docker run
 run() { docker run --rm --runtime "$runtime" "$@"; }
 
-# shows NAME ARGS...: what a container prints, and its exit code.
+# shows NAME ARGS...: what a container prints, to standard error last, and its exit code.
 shows() {
     local name=$1 said status
     shift
-    said=$(run "$@" 2>&1 </dev/null)
+    said=$(run "$@" 2>shows.err </dev/null)
     status=$?
-    echo "$name: $said [$status]"
+    echo "$name: $said $(cat shows.err) [$status]"
 }
 
 # gives NAME STATUS ARGS...: a container ends so, whatever it prints.
