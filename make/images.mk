@@ -1,7 +1,7 @@
 # Container images, a folder each under docker/.
 
-# The builder is none of a payload: make/dist.mk.
-IMAGES := $(filter-out builder,$(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile)))
+# The builder is none of a payload (make/dist.mk), nor are those for nodes (make/kubernetes.mk).
+IMAGES := $(filter-out builder device-plugin installer,$(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile)))
 DOCKER ?= docker
 IMAGE_PAYLOADS = $(BUILD)/payloads$(if $(filter-out kontain,$(RUNTIME)),-$(RUNTIME))
 
