@@ -169,7 +169,10 @@ impl Kubelet {
             let _ = fs::remove_file(entry.unwrap().path());
         }
         let socket = folder.join("kubelet.sock");
-        let listener = UnixListener::bind(&socket).unwrap();
+        // It listens from the moment it is seen.
+        let hidden = folder.join("hidden.sock");
+        let listener = UnixListener::bind(&hidden).unwrap();
+        fs::rename(&hidden, &socket).unwrap();
         let (sender, registered) = mpsc::unbounded_channel();
         let registrar = Registrar {
             registered: sender,
