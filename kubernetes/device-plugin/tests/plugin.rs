@@ -546,3 +546,24 @@ fn bad_options() {
         assert_eq!(said.lines().count(), 1, "{said}");
     }
 }
+
+/// The options in the manifests are options: `--help` after them is reached.
+#[test]
+fn the_manifests_name_its_options() {
+    for manifest in ["base/device-plugin.yaml", "runtime/installer.yaml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(manifest);
+        let text = fs::read_to_string(path).unwrap();
+        let (_, plugin) = text.split_once("name: device-plugin\n").unwrap();
+        let (_, args) = plugin.split_once("args:\n").unwrap();
+        let args = args
+            .lines()
+            .map_while(|line| line.trim().strip_prefix("- "));
+        let args: Vec<_> = args.collect();
+        assert!(args.contains(&"--host-root=/host"), "{args:?}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_km-device-plugin"));
+        let output = command.args(args).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{manifest}: {output:?}");
+    }
+}

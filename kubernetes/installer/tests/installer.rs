@@ -397,3 +397,27 @@ fn bad_options() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("km-installer: /not/there: "), "{said}");
 }
+
+/// The options in the manifest are options, with what the overlays fill in.
+#[test]
+fn the_manifests_name_its_options() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs::read_to_string(folder.join("runtime/installer.yaml")).unwrap();
+    let (_, args) = text.split_once("args:\n").unwrap();
+    let args = args
+        .lines()
+        .map_while(|line| line.trim().strip_prefix("- "));
+    for runtime in ["containerd", "cri-o", "k3s"] {
+        let patch = folder.join("overlays").join(runtime).join("runtime.yaml");
+        let patch = fs::read_to_string(patch).unwrap();
+        assert!(patch.contains(&format!("name: RUNTIME\n              value: {runtime}\n")));
+        let args = args.clone().map(|arg| {
+            arg.replace("$(ACTION)", "install")
+                .replace("$(DRY_RUN)", "false")
+                .replace("$(RUNTIME)", runtime)
+        });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_km-installer"));
+        let output = command.args(args).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{runtime}: {output:?}");
+    }
+}
