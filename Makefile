@@ -19,6 +19,7 @@ include make/soak.mk
 include make/fuzz.mk
 include make/compatibility.mk
 include make/images.mk
+include make/kubernetes.mk
 include make/bench.mk
 
 .PHONY: help

@@ -4,8 +4,9 @@ DOCKER ?= docker
 IMAGE_FILES := $(BUILD)/images
 IMAGE_PAYLOADS = $(BUILD)/payloads$(if $(filter-out kontain,$(RUNTIME)),-$(RUNTIME))
 
-# Those of payloads, which begin with `base`. The builder is for `make dist-in-builder`: make/dist.mk.
-IMAGES_PAYLOADS := $(filter-out base builder,$(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile)))
+# Those of payloads, which begin with `base`. The builder is for `make dist-in-builder` (make/dist.mk), the device plugin and
+# the installer are for nodes (make/kubernetes.mk).
+IMAGES_PAYLOADS := $(filter-out base builder device-plugin installer,$(patsubst docker/%/Dockerfile,%,$(wildcard docker/*/Dockerfile)))
 IMAGES := base $(IMAGES_PAYLOADS)
 IMAGES_NAME = km-images-$(VERSION)-x86_64
 
@@ -29,14 +30,14 @@ image-check-cpp image-check-nginx: image-busybox
 image-check-base: image-busybox runtime-c
 
 # Layers that images share are in it once.
-images-dist: images ## images: Pack them into dist/, for `docker load`, with checksum
+images-dist: images images-kubernetes ## images: Pack them into dist/, for `docker load`, with checksum
 	@mkdir -p $(DIST)
-	@$(DOCKER) save $(IMAGES:%=km/%) | gzip -n > $(DIST)/$(IMAGES_NAME).tar.gz.partial
+	@$(DOCKER) save $(IMAGES:%=km/%) $(NODE_IMAGES:%=km/%) | gzip -n > $(DIST)/$(IMAGES_NAME).tar.gz.partial
 	@cd $(DIST) && mv $(IMAGES_NAME).tar.gz.partial $(IMAGES_NAME).tar.gz && \
 		sha256sum $(IMAGES_NAME).tar.gz > $(IMAGES_NAME).tar.gz.sha256 && echo $(DIST)/$(IMAGES_NAME).tar.gz
 
 images-clean: ## images: Remove the container images, and what they were made of
-	@for image in $(IMAGES:%=km/%) km/builder; do \
+	@for image in $(IMAGES:%=km/%) $(NODE_IMAGES:%=km/%) km/builder; do \
 		! $(DOCKER) image inspect $$image >/dev/null 2>&1 || $(DOCKER) image rm $$image || exit; done
 	rm -rf $(IMAGE_FILES)
 

@@ -10,13 +10,15 @@ SETUP_PACKAGES_DEMO := gcc libc6-dev make musl-tools linux-libc-dev dpkg-dev
 # emulated AMD host (zstd: Ubuntu's modules), the distribution's own programs
 # that are run under km, and the languages that bring a runtime of their own.
 # (python3-venv: the Python clients of the security module are installed.)
+# kubectl looks at the manifests, where it is not there in another way.
 SETUP_PACKAGES_TEST := $(SETUP_PACKAGES_DEMO) \
 	bzip2 tcl curl apache2-utils \
 	g++ python3-pip python3-venv \
 	qemu-system-x86 zstd \
 	coreutils grep gzip jq lua5.4 perl python3 xz-utils \
 	bash bubblewrap dash diffutils findutils git hostname iproute2 mawk tar \
-	golang-go default-jre-headless ecj nodejs
+	golang-go default-jre-headless ecj nodejs \
+	$(if $(shell command -v kubectl),,kubernetes-client)
 
 # The servers that are run under km, and their clients (wrk is that of
 # `make bench-apps`). Their services are not started by it; with

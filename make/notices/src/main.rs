@@ -4,6 +4,9 @@
 //!
 //! `SOURCES` is the folder of source packages, `WORK` that of what was unpacked
 //! of them.
+//!
+//! `km-notices --package NAME OUT`: the texts of what one other program of this
+//! workspace is linked from, in `OUT`.
 
 mod debian;
 mod rust;
@@ -45,11 +48,17 @@ struct Component {
 
 fn main() -> ExitCode {
     let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [out, sources, work] = args.as_slice() else {
-        eprintln!("usage: km-notices OUT SOURCES WORK");
-        return ExitCode::from(2);
+    let result = match args.as_slice() {
+        [flag, name, out] if flag.as_os_str() == "--package" => {
+            write_package(&name.to_string_lossy(), out)
+        }
+        [out, sources, work] => write(&out.join("share/km"), sources, work),
+        _ => {
+            eprintln!("usage: km-notices OUT SOURCES WORK, or km-notices --package NAME OUT");
+            return ExitCode::from(2);
+        }
     };
-    match write(&out.join("share/km"), sources, work) {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("km-notices: {error}");
@@ -59,21 +68,32 @@ fn main() -> ExitCode {
 }
 
 fn write(out: &Path, sources: &Path, work: &Path) -> Result<()> {
-    let (own, mut components) = rust::own_and_components()?;
+    let (own, mut components) = rust::own_and_components(&["km", "krun"])?;
     components.extend(debian::components(sources, work)?);
+    write_licences(&own, &components, &out.join("licences"))?;
+    let document = serde_json::to_string_pretty(&spdx::document(&own, &components)?)?;
+    fs::write(out.join("km.spdx.json"), document + "\n")?;
+    Ok(())
+}
 
-    let licences = out.join("licences");
+fn write_package(name: &str, out: &Path) -> Result<()> {
+    let (own, components) = rust::own_and_components(&[name])?;
+    write_licences(&own, &components, out)
+}
+
+fn write_licences(own: &rust::Own, components: &[Component], licences: &Path) -> Result<()> {
     if licences.exists() {
-        fs::remove_dir_all(&licences)?;
+        fs::remove_dir_all(licences)?;
     }
-    fs::create_dir_all(&licences)?;
-    fs::copy(own.root.join("LICENSE"), licences.join("km"))?;
+    fs::create_dir_all(licences)?;
+    let name = &own.name;
+    fs::copy(own.root.join("LICENSE"), licences.join(name))?;
     let mut table = format!(
-        "What km {} is made of, and the licences of its parts. Their texts are in the folders of their names.\n\n\
-         km {}: {}\n",
+        "What {name} {} is made of, and the licences of its parts. Their texts are in the folders of their names.\n\n\
+         {name} {}: {}\n",
         own.version, own.version, own.licence
     );
-    for component in &components {
+    for component in components {
         let folder = licences.join(format!("{}-{}", component.name, component.version));
         fs::create_dir_all(&folder)?;
         for (text, name) in &component.texts {
@@ -92,8 +112,6 @@ fn write(out: &Path, sources: &Path, work: &Path) -> Result<()> {
         table.push_str(&line);
     }
     fs::write(licences.join("README"), table)?;
-    let document = serde_json::to_string_pretty(&spdx::document(&own, &components)?)?;
-    fs::write(out.join("km.spdx.json"), document + "\n")?;
     Ok(())
 }
 

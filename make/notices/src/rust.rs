@@ -20,9 +20,10 @@ const TEXTS: [&str; 6] = [
     "UNLICENSE",
 ];
 
-/// km itself.
+/// The program itself.
 #[derive(Debug)]
 pub struct Own {
+    pub name: String,
     pub root: PathBuf,
     pub version: String,
     pub licence: String,
@@ -40,7 +41,14 @@ struct Package {
     version: String,
     license: Option<String>,
     source: Option<String>,
+    repository: Option<String>,
     manifest_path: PathBuf,
+}
+
+impl Package {
+    fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(Path::new("."))
+    }
 }
 
 #[derive(Deserialize)]
@@ -71,30 +79,29 @@ fn cargo(args: &[&str]) -> Result<String> {
     output(&cargo, args)
 }
 
-/// km, and what it and krun are linked from.
-pub fn own_and_components() -> Result<(Own, Vec<Component>)> {
+/// The first of these programs of the workspace, and what all of them are linked from.
+pub fn own_and_components(names: &[&str]) -> Result<(Own, Vec<Component>)> {
+    let name = *names.first().ok_or("no program is named")?;
     let metadata = metadata()?;
-    let km = metadata
+    let program = metadata
         .packages
         .iter()
-        .find(|package| package.name == "km");
-    let km = km.ok_or("km is not in this workspace")?;
+        .find(|package| package.name == name && package.source.is_none());
+    let program = program.ok_or_else(|| format!("{name} is not in this workspace"))?;
     let own = Own {
+        name: name.to_owned(),
         root: metadata.workspace_root.clone(),
-        version: km.version.clone(),
-        licence: km.license.clone().unwrap_or_default(),
+        version: program.version.clone(),
+        licence: program.license.clone().unwrap_or_default(),
     };
-    Ok((own, components(metadata)?))
+    Ok((own, components(names, metadata)?))
 }
 
-fn components(metadata: Metadata) -> Result<Vec<Component>> {
-    let tree = cargo(&[
-        "tree",
-        "--locked",
-        "--package",
-        "km",
-        "--package",
-        "krun",
+fn components(names: &[&str], metadata: Metadata) -> Result<Vec<Component>> {
+    let packages = names.iter().flat_map(|name| ["--package", name]);
+    let mut args = vec!["tree", "--locked"];
+    args.extend(packages);
+    args.extend([
         "--target",
         TARGET,
         "--edges",
@@ -103,29 +110,34 @@ fn components(metadata: Metadata) -> Result<Vec<Component>> {
         "none",
         "--format",
         "{p}",
-    ])?;
+    ]);
+    let tree = cargo(&args)?;
     let linked = linked(&tree);
     let checksums = checksums(&fs::read_to_string(
         metadata.workspace_root.join("Cargo.lock"),
     )?)?;
     let mut components = Vec::new();
-    for package in metadata.packages {
-        let id = (package.name, package.version);
+    for package in &metadata.packages {
+        let id = (package.name.clone(), package.version.clone());
         // What has no source is the workspace's own.
         if package.source.is_none() || !linked.contains(&id) {
             continue;
         }
         let checksum = checksums.get(&id).cloned();
         let (name, version) = id;
-        let folder = package.manifest_path.parent().unwrap_or(Path::new("."));
-        let mut texts = texts(folder)?;
-        let licence = package.license.unwrap_or_default().replace('/', " OR ");
+        let mut texts = texts(package.folder())?;
+        let licence = package.license.clone().unwrap_or_default();
+        let licence = licence.replace('/', " OR ");
         // Some leave the text out where it is the well-known one.
         if texts.is_empty() && licence.contains("Apache-2.0") {
             texts.push((
                 metadata.workspace_root.join("LICENSE"),
                 "LICENSE-APACHE".into(),
             ));
+        }
+        // Or where another crate from the same place has it.
+        if texts.is_empty() {
+            texts = texts_of_kin(package, &metadata.packages)?;
         }
         components.push(Component {
             purl: Some(format!("pkg:cargo/{name}@{version}")),
@@ -159,6 +171,22 @@ fn checksums(lock: &str) -> Result<HashMap<(String, String), String>> {
     let lock: Lock = toml::from_str(lock)?;
     let checksum = |locked: Locked| Some(((locked.name, locked.version), locked.checksum?));
     Ok(lock.package.into_iter().filter_map(checksum).collect())
+}
+
+/// The texts of a crate with the same licence, out of the same repository.
+fn texts_of_kin(package: &Package, all: &[Package]) -> Result<Vec<(PathBuf, String)>> {
+    let is_kin = |other: &&Package| {
+        package.repository.is_some()
+            && other.repository == package.repository
+            && other.license == package.license
+    };
+    for other in all.iter().filter(is_kin) {
+        let texts = texts(other.folder())?;
+        if !texts.is_empty() {
+            return Ok(texts);
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn texts(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
