@@ -21,12 +21,7 @@ pub fn document(own: &Own, components: &[Component]) -> Result<Value> {
             "km-x86_64",
             "The archive: km, its runtime and compilers",
         ),
-        ours(
-            own,
-            KM,
-            "km",
-            "bin/km, bin/krun and bin/km-docker-config",
-        ),
+        ours(own, KM, "km", "bin/km, bin/krun and bin/km-docker-config"),
         ours(
             own,
             RUNTIME,
