@@ -25,4 +25,4 @@ oci-table: km krun $(CONTAINER_ROOTFS) ## docs: Write the table of OCI features 
 	@BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' KRUN='$(abspath $(KRUN))' tests/containers/oci-table docs/containers.md
 
 bench-containers: km krun $(CONTAINER_ROOTFS) ## bench: Measure containers of krun beside those of crun and runsc
-	@BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' KRUN='$(abspath $(KRUN))' benches/containers
+	@BUILD='$(abspath $(BUILD))' KM='$(abspath $(KM))' KRUN='$(abspath $(KRUN))' tests/containers/bench

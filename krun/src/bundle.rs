@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::command_line::{Bundle, CommandLine};
 use crate::delegate::is_program;
-use crate::edit::{self, Additions, Device, KM};
+use crate::edit::{self, Additions, Device, KM, Mount};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::options::Options;
@@ -70,7 +70,7 @@ fn additions(line: &CommandLine, options: &Options, root: &Path) -> Result<Addit
     }
     let km = km(line)?;
     let folder = km.parent().and_then(Path::parent).map(Path::to_path_buf);
-    let mut mounts = vec![(km, KM)];
+    let mut mounts = vec![Mount::read_only(km, KM)];
     for (name, place) in LIBRARIES {
         let Some(source) = folder.as_ref().map(|folder| folder.join(name)) else {
             continue;
@@ -81,8 +81,12 @@ fn additions(line: &CommandLine, options: &Options, root: &Path) -> Result<Addit
             .as_ref()
             .is_some_and(|folder| folder.join("runtime/libc.so").exists());
         if is_ours && source.is_dir() && fs::symlink_metadata(inside).is_err() {
-            mounts.push((source, place));
+            mounts.push(Mount::read_only(source, place));
         }
+    }
+    // Without root's rights no runtime makes a node, and crun not even tries the mount.
+    if !rustix::process::geteuid().is_root() {
+        mounts.extend(devices.drain(..).map(|device| Mount::device(device.path)));
     }
     Ok(Additions {
         mounts,

@@ -18,11 +18,37 @@ pub struct Device {
     pub minor: u32,
 }
 
+/// A file or folder of the host, and where it is in the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    pub source: PathBuf,
+    pub destination: &'static str,
+    pub options: &'static [&'static str],
+}
+
+impl Mount {
+    pub fn read_only(source: PathBuf, destination: &'static str) -> Mount {
+        Mount {
+            source,
+            destination,
+            options: &["bind", "ro", "nosuid", "nodev"],
+        }
+    }
+
+    /// A device of the host, for who may make none.
+    pub fn device(path: &'static str) -> Mount {
+        Mount {
+            source: path.into(),
+            destination: path,
+            options: &["bind", "rw", "nosuid", "noexec"],
+        }
+    }
+}
+
 /// What goes into a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Additions {
-    /// Files and folders of the host, and where they are in the container.
-    pub mounts: Vec<(PathBuf, &'static str)>,
+    pub mounts: Vec<Mount>,
     pub devices: Vec<Device>,
     /// Options of km's.
     pub options: Vec<String>,
@@ -47,15 +73,16 @@ pub fn container(config: &mut Value, additions: &Additions, path: &Path) -> Resu
         self::process(process, &additions.options, path)?;
     }
     let mounts = array(top, "mounts").ok_or_else(|| shape("mounts", "an array"))?;
-    for (source, destination) in &additions.mounts {
+    for mount in &additions.mounts {
         // Last, so that no other mount covers it.
-        mounts
-            .retain(|mount| mount.get("destination").and_then(Value::as_str) != Some(destination));
+        mounts.retain(|other| {
+            other.get("destination").and_then(Value::as_str) != Some(mount.destination)
+        });
         mounts.push(json!({
-            "destination": destination,
+            "destination": mount.destination,
             "type": "bind",
-            "source": source.to_string_lossy(),
-            "options": ["bind", "ro", "nosuid", "nodev"],
+            "source": mount.source.to_string_lossy(),
+            "options": mount.options,
         }));
     }
     let linux = object(top, "linux").ok_or_else(|| shape("linux", "an object"))?;

@@ -4,7 +4,7 @@ use super::*;
 
 fn additions() -> Additions {
     Additions {
-        mounts: vec![("/host/km".into(), KM)],
+        mounts: vec![Mount::read_only("/host/km".into(), KM)],
         devices: vec![Device {
             path: "/dev/kvm",
             major: 10,
