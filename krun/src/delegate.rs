@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 
 const NAMES: [&str; 2] = ["crun", "runc"];
+/// crun does not run where cgroups of both versions are mounted, which shows
+/// by this file (`systemd.unified_cgroup_hierarchy` in systemd(1)).
+const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 /// Where they are looked for after PATH, which engines may shorten.
 const FOLDERS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -83,7 +86,11 @@ fn installed() -> Option<PathBuf> {
         .chain(std::env::split_paths(FOLDERS))
         .filter(|folder| folder.is_absolute())
         .collect();
-    NAMES.iter().find_map(|name| {
+    let mut names = NAMES;
+    if Path::new(HYBRID).exists() {
+        names.reverse();
+    }
+    names.iter().find_map(|name| {
         let mut all = folders.iter().map(|folder| folder.join(name));
         all.find(|path| is_program(path))
     })

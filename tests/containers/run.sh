@@ -46,6 +46,7 @@ shows "terminal" --tty debian sh -c 'tty; stty size'
 shows "read-only" --read-only debian sh -c 'echo x >/x; cat /proc/self/mountinfo | grep -c " / / ro"'
 shows "confined" --cap-drop ALL --security-opt no-new-privileges debian grep -E 'Cap|NoNew|^Seccomp:' /proc/self/status
 shows "seccomp" debian sh -c 'unshare --mount true; grep ^Seccomp: /proc/self/status'
+shows "another process" debian sh -c 'readlink /proc/$$/exe; grep -c dash /proc/$$/maps | sed "s/[1-9].*/some/"'
 shows "a capability" --cap-add SYS_ADMIN --security-opt seccomp=unconfined debian unshare --mount true
 shows "limits" --ulimit nofile=64:128 --ulimit core=0 debian sh -c 'ulimit -n; ulimit -Hn; ulimit -c'
 shows "tmpfs" --tmpfs /scratch:size=1m debian sh -c 'stat -f -c "%T %b" /scratch; echo x >/scratch/x && cat /scratch/x'

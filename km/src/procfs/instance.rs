@@ -99,7 +99,8 @@ impl Instance {
     /// # Errors
     ///
     /// As `ptrace(2)` has it (access mode); EFAULT where there is less; EACCES
-    /// where ids are not those of the calling process, and it has other threads.
+    /// where ids are not those of the calling process, or `process_vm_readv(2)`
+    /// is not permitted, and it has other threads.
     pub fn read_memory(
         &self,
         process: &Process,
@@ -109,7 +110,11 @@ impl Instance {
     ) -> Result<(), Errno> {
         use std::os::unix::fs::FileExt;
         if self.is_of_own_namespace(process) {
-            return path::read_memory_of(id, address, buffer);
+            match path::read_memory_of(id, address, buffer) {
+                // The call may be filtered, as it is in Docker's containers.
+                Err(Errno::EPERM | Errno::ENOSYS) => {}
+                result => return result,
+            }
         }
         // Another thread could get at the file before it is out of reach.
         if process.threads() > 1 {
