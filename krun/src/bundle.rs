@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::command_line::{Bundle, CommandLine};
@@ -24,20 +26,13 @@ const LIBRARIES: [(&str, &str); 2] = [
 ];
 
 impl Bundle {
-    fn config(&self) -> PathBuf {
-        match &self.config {
-            Some(path) => path.clone(),
-            None => self.folder.join("config.json"),
-        }
-    }
-
     /// Has the container run under km, unless its annotations say otherwise.
     ///
     /// # Errors
     ///
     /// What is missing, or wrong in the configuration. Nothing is changed then.
     pub fn edit(&self, line: &CommandLine) -> Result<()> {
-        let path = self.config();
+        let path = self.folder.join("config.json");
         let mut config = file::read_json(&path)?;
         let options = line.options.clone();
         let options = options.with_annotations(config.get("annotations"))?;
@@ -70,17 +65,21 @@ fn additions(line: &CommandLine, options: &Options, root: &Path) -> Result<Addit
     }
     let km = km(line)?;
     let folder = km.parent().and_then(Path::parent).map(Path::to_path_buf);
+    // What is mounted on a link is behind it, and the link remains the image's.
+    let place = root.join(KM.trim_start_matches('/'));
+    if fs::symlink_metadata(&place).is_ok_and(|found| found.is_symlink()) {
+        return Err(Error::LinkInImage(place));
+    }
     let mut mounts = vec![Mount::read_only(km, KM)];
     for (name, place) in LIBRARIES {
         let Some(source) = folder.as_ref().map(|folder| folder.join(name)) else {
             continue;
         };
-        let inside = root.join(place.trim_start_matches('/'));
         // Only km's own, wherever it is installed; the image's may be another version's.
         let is_ours = folder
             .as_ref()
             .is_some_and(|folder| folder.join("runtime/libc.so").exists());
-        if is_ours && source.is_dir() && fs::symlink_metadata(inside).is_err() {
+        if is_ours && source.is_dir() && !has_content(root, place) {
             mounts.push(Mount::read_only(source, place));
         }
     }
@@ -91,8 +90,24 @@ fn additions(line: &CommandLine, options: &Options, root: &Path) -> Result<Addit
     Ok(Additions {
         mounts,
         devices,
-        options: options.arguments(),
+        options: options.clone(),
     })
+}
+
+/// Whether an image has more at this place than the empty folder that an
+/// earlier start of the container has left there. Its links lead nowhere else.
+fn has_content(root: &Path, place: &str) -> bool {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let opened = rustix::fs::openat(CWD, root, flags | OFlags::PATH, Mode::empty())
+        .and_then(|root| openat2(root, place, flags, Mode::empty(), inside));
+    match opened.and_then(Dir::new) {
+        Ok(folder) => folder.flatten().any(|entry| {
+            let name = entry.file_name();
+            name != c"." && name != c".."
+        }),
+        Err(error) => error != Errno::NOENT,
+    }
 }
 
 fn device(path: &'static str) -> Result<Device> {

@@ -57,8 +57,8 @@ pub struct CommandLine {
     pub km: Option<PathBuf>,
     /// The runtime that krun edits for, if not the one that is found.
     pub delegate: Option<PathBuf>,
-    pub log: Option<PathBuf>,
-    pub log_as_json: bool,
+    /// Where that runtime keeps its state, if not in its usual place.
+    pub root: Option<PathBuf>,
     /// Options before the subcommand that are that runtime's.
     pub global: Vec<OsString>,
     pub command: Command,
@@ -85,8 +85,6 @@ pub enum Command {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bundle {
     pub folder: PathBuf,
-    /// crun can be told of another one than `config.json`.
-    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -99,13 +97,43 @@ pub struct Exec {
     pub container: usize,
 }
 
-/// Reads the words after the program's name, and tells `log` of the log's
-/// place as soon as that is known.
+impl Command {
+    /// It, and what follows it.
+    pub fn words(&self) -> &[OsString] {
+        match self {
+            Command::Create { words, .. } | Command::Other(words) => words,
+            Command::Exec(exec) => &exec.words,
+            _ => &[],
+        }
+    }
+}
+
+/// The value of one of the options before the subcommand, without a look at what
+/// the others say.
+pub fn global_value(words: &[OsString], wanted: &str) -> Option<OsString> {
+    let (mut found, mut words) = (None, words.iter());
+    while let Some(word) = words.next() {
+        if !word.as_bytes().starts_with(b"-") {
+            break;
+        }
+        let (name, inline) = split(word);
+        let own = ["km", "oci-runtime", "annotations"].contains(&name.as_str());
+        let has_value =
+            own || GLOBAL.contains(&name.as_str()) || options::is_known(&name) == Some(true);
+        let value = inline.or_else(|| has_value.then(|| words.next().cloned()).flatten());
+        if name == wanted {
+            found = value;
+        }
+    }
+    found
+}
+
+/// Reads the words after the program's name.
 ///
 /// # Errors
 ///
 /// What krun cannot do, or not understand.
-pub fn parse(words: Vec<OsString>, log: &mut impl FnMut(&CommandLine)) -> Result<CommandLine> {
+pub fn parse(words: Vec<OsString>) -> Result<CommandLine> {
     let mut line = CommandLine::default();
     let mut words = words.into_iter();
     let command = loop {
@@ -127,6 +155,20 @@ pub fn parse(words: Vec<OsString>, log: &mut impl FnMut(&CommandLine)) -> Result
             }
             "km" => line.km = Some(value(&name, inline, &mut words)?.into()),
             "oci-runtime" => line.delegate = Some(value(&name, inline, &mut words)?.into()),
+            "annotations" => {
+                let value = text(value(&name, inline, &mut words)?)?;
+                line.options.all_annotations = match value.as_str() {
+                    "all" => true,
+                    "some" => false,
+                    _ => {
+                        return Err(Error::BadValue {
+                            option: "--annotations".into(),
+                            value,
+                            wanted: "some or all".into(),
+                        });
+                    }
+                };
+            }
             name if GLOBAL.contains(&name) => {
                 line.global.push(word.clone());
                 let value = match inline {
@@ -137,12 +179,9 @@ pub fn parse(words: Vec<OsString>, log: &mut impl FnMut(&CommandLine)) -> Result
                         value
                     }
                 };
-                match name {
-                    "log" => line.log = Some(value.into()),
-                    "log-format" => line.log_as_json = value == "json",
-                    _ => {}
+                if name == "root" {
+                    line.root = Some(value.into());
                 }
-                log(&line);
             }
             name => match options::is_known(name) {
                 Some(true) => {
@@ -206,10 +245,13 @@ fn create(words: Vec<OsString>) -> Result<Command> {
     if found.operands.len() != 1 {
         return Err(Error::NotOneContainer(command.unwrap_or_default()));
     }
-    let last = |name| found.last(name).map(|option| PathBuf::from(&option.value));
+    // crun's: a later `exec` would look into another file.
+    if found.last("config").is_some() {
+        return Err(Error::Config);
+    }
+    let folder = found.last("bundle").map(|option| (&option.value).into());
     let bundle = Bundle {
-        folder: last("bundle").unwrap_or_else(|| ".".into()),
-        config: last("config"),
+        folder: folder.unwrap_or_else(|| ".".into()),
     };
     Ok(Command::Create { words, bundle })
 }
@@ -311,7 +353,10 @@ fn short(bytes: &[u8], valued: Names) -> Option<Written> {
     if let Some((known, _)) = valued.iter().find(|(known, _)| *known == name) {
         return Some((known, inline));
     }
-    for (at, letter) in bytes.iter().enumerate().skip(1) {
+    // runc's `-t=true` is no cluster.
+    let cluster = bytes.iter().position(|byte| *byte == b'=');
+    let cluster = bytes.get(..cluster.unwrap_or(bytes.len())).unwrap_or(bytes);
+    for (at, letter) in cluster.iter().enumerate().skip(1) {
         let known = valued.iter().find(|(_, short)| *short == Some(*letter));
         if let Some((name, _)) = known {
             let rest = bytes.get(at + 1..).unwrap_or_default();
@@ -329,12 +374,12 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Result<CommandLine> {
-        parse(text.split(' ').map(OsString::from).collect(), &mut |_| {})
+        parse(text.split(' ').map(OsString::from).collect())
     }
 
-    fn bundle(text: &str) -> (PathBuf, Option<PathBuf>) {
+    fn bundle(text: &str) -> PathBuf {
         match line(text).unwrap().command {
-            Command::Create { bundle, .. } => (bundle.folder, bundle.config),
+            Command::Create { bundle, .. } => bundle.folder,
             other => panic!("{other:?}"),
         }
     }
@@ -347,8 +392,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(line.options.arguments(), ["--nsm=emulated", "--strace"]);
-        assert_eq!(line.log, Some("/l.json".into()));
-        assert!(line.log_as_json);
+        assert_eq!(line.root, Some("/run/r".into()));
         assert_eq!(
             line.global.join(OsStr::new(" ")),
             "--root /run/r --log /l.json --log-format json --systemd-cgroup"
@@ -373,10 +417,9 @@ mod tests {
             "run -b /x -b /b -- c",
             "-root /r --criu=x --debug run --detach --preserve-fds 3 -b /b c",
         ] {
-            assert_eq!(bundle(text), ("/b".into(), None), "{text}");
+            assert_eq!(bundle(text), PathBuf::from("/b"), "{text}");
         }
-        assert_eq!(bundle("create c"), (".".into(), None));
-        assert_eq!(bundle("create -f x.json c").1, Some("x.json".into()));
+        assert_eq!(bundle("create c"), PathBuf::from("."));
     }
 
     #[test]
@@ -387,6 +430,9 @@ mod tests {
             "create --b=/b c",
             "create -b /b",
             "create -b",
+            "create -f x.json c",
+            "run --config=x.json c",
+            "--annotations=none run c",
             "run a b",
             "--root",
             "--nsm=maybe run c",
@@ -403,6 +449,7 @@ mod tests {
             ("exec c ls -l", "c", None),
             ("exec -t -u 1:2 --cwd /tmp -e A=c --cap X c ls", "c", None),
             ("exec -it -- c ls", "c", None),
+            ("exec -t=true -d=false c ls", "c", None),
             ("exec --process /p c", "c", Some(("/p", 1..3))),
             (
                 "exec -d --process=/p --pid-file /f c",
@@ -419,6 +466,19 @@ mod tests {
             let process = process.map(|(path, place)| (PathBuf::from(path), place));
             assert_eq!(exec.process, process, "{text}");
         }
+    }
+
+    #[test]
+    fn the_log_is_found_whatever_stands_before_it() {
+        let log = |text: &str| {
+            let words: Vec<_> = text.split(' ').map(OsString::from).collect();
+            let log = global_value(&words, "log");
+            log.map(|log| log.into_string().unwrap())
+        };
+        assert_eq!(log("--nsm=maybe --log /l create c").as_deref(), Some("/l"));
+        assert_eq!(log("--root log --strace --log=/l x").as_deref(), Some("/l"));
+        assert_eq!(log("--memory --log /l x"), None);
+        assert_eq!(log("create --log /l"), None);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The installed runtime that does what krun does not.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::command_line::CommandLine;
 use crate::error::{Error, Result};
 
 const NAMES: [&str; 2] = ["crun", "runc"];
@@ -15,7 +16,10 @@ const NAMES: [&str; 2] = ["crun", "runc"];
 /// by this file (`systemd.unified_cgroup_hierarchy` in systemd(1)).
 const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.procs";
 /// Where they are looked for after PATH, which engines may shorten.
-const FOLDERS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const FOLDERS: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/crio";
+/// What each keeps of a container, in the container's folder of its own folder.
+const STATES: [(&str, &str); 2] = [("crun", "status"), ("runc", "state.json")];
 
 #[derive(Debug)]
 pub struct Delegate {
@@ -25,17 +29,19 @@ pub struct Delegate {
 }
 
 impl Delegate {
-    /// The one that is asked for, else the first that is installed.
+    /// The one that is asked for, else the one that has made the container that
+    /// is spoken of, else the first that is installed.
     ///
     /// # Errors
     ///
     /// If it is not there.
-    pub fn find(asked: Option<PathBuf>, global: Vec<OsString>) -> Result<Delegate> {
-        let path = match asked {
-            Some(path) if is_program(&path) => path,
-            Some(path) => return Err(Error::NotADelegate(path)),
-            None => installed().ok_or(Error::NoDelegate)?,
+    pub fn find(line: &CommandLine) -> Result<Delegate> {
+        let path = match &line.delegate {
+            Some(path) if is_program(path) && !is_krun(path) => path.clone(),
+            Some(path) => return Err(Error::NotADelegate(path.clone())),
+            None => installed(maker(line)).ok_or(Error::NoDelegate)?,
         };
+        let global = line.global.clone();
         Ok(Delegate { path, global })
     }
 
@@ -60,7 +66,7 @@ impl Delegate {
             reason,
         };
         let mut command = self.command();
-        command.arg("state").arg(id).stdin(Stdio::null());
+        command.args(["state", "--"]).arg(id).stdin(Stdio::null());
         let output = command.output().map_err(|error| Error::Delegate {
             path: self.path.clone(),
             error,
@@ -80,7 +86,8 @@ impl Delegate {
     }
 }
 
-fn installed() -> Option<PathBuf> {
+/// `first`, if it is there, or the first that is.
+fn installed(first: Option<&str>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path)
         .chain(std::env::split_paths(FOLDERS))
@@ -90,10 +97,30 @@ fn installed() -> Option<PathBuf> {
     if Path::new(HYBRID).exists() {
         names.reverse();
     }
+    names.sort_by_key(|name| Some(*name) != first);
     names.iter().find_map(|name| {
         let mut all = folders.iter().map(|folder| folder.join(name));
-        all.find(|path| is_program(path))
+        all.find(|path| is_program(path) && !is_krun(path))
     })
+}
+
+/// The one that has made the container which a word of the command names: which
+/// is installed, or preferred, may have changed since.
+fn maker(line: &CommandLine) -> Option<&'static str> {
+    let ids = line.command.words().iter().skip(1).map(Path::new);
+    let mut ids = ids.filter(|id| id.components().count() == 1);
+    ids.find_map(|id| {
+        STATES.iter().find_map(|(name, state)| {
+            let folder = line.root.clone();
+            let folder = folder.unwrap_or_else(|| Path::new("/run").join(name));
+            folder.join(id).join(state).exists().then_some(*name)
+        })
+    })
+}
+
+fn is_krun(path: &Path) -> bool {
+    let (found, own) = (std::fs::metadata(path), std::fs::metadata("/proc/self/exe"));
+    matches!((found, own), (Ok(found), Ok(own)) if (found.dev(), found.ino()) == (own.dev(), own.ino()))
 }
 
 pub fn is_program(path: &Path) -> bool {

@@ -28,7 +28,8 @@ Usage: km-docker-config [--undo] [--krun PATH] [--daemon-json FILE] [--container
   --containers-conf FILE  the file that is made for podman,
                           /etc/containers/containers.conf.d/50-krun.conf
 
-Exit codes: 0; 1 where something is not as it must be, and then nothing is changed.
+Exit codes: 0; 1 where something is not as it must be, and then nothing is changed,
+unless it is the second file that cannot be written.
 ";
 
 /// What is asked for.

@@ -6,9 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::options::{self, Options};
 
-/// Where km is in every container.
-pub const KM: &str = "/opt/kontain/bin/km";
+/// Where km is in every container: directly below its root, as what lies in a
+/// folder can be exchanged together with that by the container's programs.
+pub const KM: &str = "/.km";
+/// Where images made for km have one.
+pub const IMAGE_KM: &str = "/opt/kontain/bin/km";
+/// What km does without a payload.
+const SUBCOMMANDS: [&str; 3] = ["measure", "nsm", "verify"];
 
 /// A device of the host that the container has too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +49,15 @@ impl Mount {
             options: &["bind", "rw", "nosuid", "noexec"],
         }
     }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "destination": self.destination,
+            "type": "bind",
+            "source": self.source.to_string_lossy(),
+            "options": self.options,
+        })
+    }
 }
 
 /// What goes into a container.
@@ -50,8 +65,8 @@ impl Mount {
 pub struct Additions {
     pub mounts: Vec<Mount>,
     pub devices: Vec<Device>,
-    /// Options of km's.
-    pub options: Vec<String>,
+    /// What km is told.
+    pub options: Options,
 }
 
 /// Puts `additions` into the configuration of a container; into one that has
@@ -69,21 +84,21 @@ pub fn container(config: &mut Value, additions: &Additions, path: &Path) -> Resu
     let top = config
         .as_object_mut()
         .ok_or_else(|| shape("it", "an object"))?;
-    if let Some(process) = top.get_mut("process") {
-        self::process(process, &additions.options, path)?;
-    }
     let mounts = array(top, "mounts").ok_or_else(|| shape("mounts", "an array"))?;
+    // No image can name a mount: this is krun's doing of another time.
+    let is_edited = |mount: &Mount| mount.destination == KM && mounts.contains(&mount.as_json());
+    if additions.mounts.iter().any(is_edited) {
+        return Ok(());
+    }
     for mount in &additions.mounts {
         // Last, so that no other mount covers it.
         mounts.retain(|other| {
             other.get("destination").and_then(Value::as_str) != Some(mount.destination)
         });
-        mounts.push(json!({
-            "destination": mount.destination,
-            "type": "bind",
-            "source": mount.source.to_string_lossy(),
-            "options": mount.options,
-        }));
+        mounts.push(mount.as_json());
+    }
+    if let Some(process) = top.get_mut("process") {
+        self::process(process, &additions.options, path)?;
     }
     let linux = object(top, "linux").ok_or_else(|| shape("linux", "an object"))?;
     let devices = array(linux, "devices").ok_or_else(|| shape("linux.devices", "an array"))?;
@@ -117,7 +132,7 @@ pub fn container(config: &mut Value, additions: &Additions, path: &Path) -> Resu
 /// # Errors
 ///
 /// As above.
-pub fn process(process: &mut Value, options: &[String], path: &Path) -> Result<()> {
+pub fn process(process: &mut Value, options: &Options, path: &Path) -> Result<()> {
     let shape = |property: &str, wanted| Error::Shape {
         path: path.into(),
         property: property.into(),
@@ -141,26 +156,54 @@ pub fn process(process: &mut Value, options: &[String], path: &Path) -> Result<(
 }
 
 /// What the words of a program's command line get in front of them for km to
-/// run it, and how many of them that replaces. An image made for km has km there
-/// already, which is this km then: it only gets the options.
-pub fn prefix(words: &[&str], options: &[String]) -> (Vec<String>, usize) {
+/// run it, and how many of them that replaces. An image made for km names km
+/// itself, and options of its own, of which those that are given here do not
+/// count.
+pub fn prefix(words: &[&str], options: &Options) -> (Vec<String>, usize) {
     let mut front = vec![KM.to_owned()];
-    front.extend_from_slice(options);
     match words {
         [] => (Vec::new(), 0),
-        [KM, rest @ ..] => {
-            let start = rest.iter().take(options.len());
-            if start.eq(options) {
-                (Vec::new(), 0)
-            } else {
-                (front, 1)
+        [KM | IMAGE_KM, rest @ ..] => {
+            let alone = rest.first().is_some_and(|word| SUBCOMMANDS.contains(word));
+            if alone {
+                return (front, 1);
             }
+            front.extend(options.arguments());
+            let (kept, length) = own_options(rest, options);
+            front.extend(kept);
+            (front, 1 + length)
         }
         _ => {
+            front.extend(options.arguments());
             front.extend(["--path-only".into(), "--".into()]);
             (front, 0)
         }
     }
+}
+
+/// The options at the start of an image's own command line of km's, as far as
+/// they are known: those that `given` has not, and how many words all are.
+fn own_options(words: &[&str], given: &Options) -> (Vec<String>, usize) {
+    let (mut kept, mut length) = (Vec::new(), 0);
+    while let Some((word, rest)) = words.get(length..).and_then(<[&str]>::split_first) {
+        let Some(option) = word.strip_prefix("--") else {
+            break;
+        };
+        let (name, inline) = match option.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (option, false),
+        };
+        let Some(has_value) = options::is_known(name) else {
+            break;
+        };
+        let value = rest.first().filter(|_| has_value && !inline);
+        length += 1 + value.iter().len();
+        if !given.has(name) {
+            kept.push((*word).to_owned());
+            kept.extend(value.map(|value| (*value).to_owned()));
+        }
+    }
+    (kept, length)
 }
 
 /// Whether a container was made to run under km.

@@ -15,8 +15,12 @@ pub enum Error {
     },
     #[error("the annotation {0:?} is not known: docs/containers.md lists those that are")]
     UnknownAnnotation(String),
+    #[error("{0}: annotations may only say that where krun has its option --annotations=all")]
+    NotAllowed(String),
     #[error("{0}: write the option in full")]
     Abbreviated(String),
+    #[error("--config: krun edits a bundle's config.json, and no other file")]
+    Config,
     #[error("{0} wants its options, and then the name of one container")]
     NotOneContainer(String),
     #[error("{0} wants the name of a container")]
@@ -25,7 +29,7 @@ pub enum Error {
     Checkpoint(String),
     #[error("neither crun nor runc is in PATH: install one, or give --oci-runtime=PATH")]
     NoDelegate,
-    #[error("{0} is no program: --oci-runtime wants crun, runc or the like")]
+    #[error("{0} is krun, or no program: --oci-runtime wants crun, runc or the like")]
     NotADelegate(PathBuf),
     #[error("cannot execute {path}: {error}")]
     Delegate { path: PathBuf, error: io::Error },
@@ -54,6 +58,8 @@ pub enum Error {
     NotADevice(PathBuf),
     #[error("{path}: {error}; it is km that the container is to have: give --km=PATH")]
     Km { path: PathBuf, error: io::Error },
+    #[error("{0} is a link in the image: km is to be in its place")]
+    LinkInImage(PathBuf),
     #[error("{0} is not km: no executable file")]
     NotKm(PathBuf),
     #[error("{0} is not krun: no executable file; give --krun PATH")]
@@ -64,6 +70,8 @@ pub enum Error {
     OtherKrun { path: PathBuf, there: String },
     #[error("{0} is not as km-docker-config writes it")]
     NotOurs(PathBuf),
+    #[error("{0}: each line is an option of krun's, --NAME or --NAME=VALUE, or begins with #")]
+    Defaults(PathBuf),
     #[error("{0} is not valid UTF-8")]
     NotText(String),
 }

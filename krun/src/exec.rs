@@ -31,9 +31,7 @@ pub fn edited(exec: &Exec, line: &CommandLine, delegate: &Delegate) -> Result<Ve
         return Ok(exec.words.clone());
     }
     let options = line.options.clone();
-    let options = options
-        .with_annotations(config.get("annotations"))?
-        .arguments();
+    let options = options.with_annotations(config.get("annotations"))?;
     match &exec.process {
         Some((path, place)) => {
             let mut process = file::read_json(path)?;

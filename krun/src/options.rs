@@ -70,6 +70,9 @@ pub struct Options {
     values: [Option<String>; OPTIONS.len()],
     /// False where the container is to run natively.
     pub enabled: bool,
+    /// Whether annotations may also take away what the host's administrator
+    /// relies on.
+    pub all_annotations: bool,
 }
 
 impl Default for Options {
@@ -77,7 +80,20 @@ impl Default for Options {
         Options {
             values: Default::default(),
             enabled: true,
+            all_annotations: false,
         }
+    }
+}
+
+/// Whether an annotation takes away some of what stands between a container and
+/// the host: it may be the image's (podman), or that of who may make pods.
+fn is_weighty(name: &str, value: &str) -> bool {
+    match name {
+        ENABLE => value == "false",
+        "nsm" => matches!(value, "host" | "auto"),
+        "nsm-allow-lock-ranges" => value == "true",
+        "nsm-premeasure" => value == "off",
+        _ => false,
     }
 }
 
@@ -112,6 +128,9 @@ impl Options {
                 continue;
             };
             let value = value.as_str().unwrap_or_default();
+            if is_weighty(name, value) && !self.all_annotations {
+                return Err(Error::NotAllowed(format!("{key}={value}")));
+            }
             if name == ENABLE {
                 if !Kind::Switch.allows(value) {
                     return Err(bad(key.clone(), value, Kind::Switch));
@@ -136,6 +155,12 @@ impl Options {
         }
         *place = Some(value.to_owned());
         Ok(true)
+    }
+
+    /// Whether this one was given, whatever its value.
+    pub fn has(&self, name: &str) -> bool {
+        let mut given = OPTIONS.iter().zip(&self.values);
+        given.any(|((known, _), value)| *known == name && value.is_some())
     }
 
     /// What km's command line has of them.
@@ -193,8 +218,40 @@ mod tests {
     #[test]
     fn km_can_be_off() {
         let annotations = json!({ "app.kontain.enable": "false" });
-        let options = Options::default().with_annotations(Some(&annotations));
+        let trusting = Options {
+            all_annotations: true,
+            ..Options::default()
+        };
+        let options = trusting.with_annotations(Some(&annotations));
         assert!(!options.unwrap().enabled);
+    }
+
+    #[test]
+    fn what_takes_away_is_the_administrators() {
+        for (name, value, allowed) in [
+            ("enable", "false", false),
+            ("enable", "true", true),
+            ("nsm", "host", false),
+            ("nsm", "auto", false),
+            ("nsm", "emulated", true),
+            ("nsm-allow-lock-ranges", "true", false),
+            ("nsm-premeasure", "off", false),
+            ("memory", "1G", true),
+        ] {
+            let annotations = json!({ format!("app.kontain.{name}"): value });
+            for all_annotations in [false, true] {
+                let options = Options {
+                    all_annotations,
+                    ..Options::default()
+                };
+                let options = options.with_annotations(Some(&annotations));
+                assert_eq!(
+                    options.is_ok(),
+                    allowed || all_annotations,
+                    "{name}={value}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! krun's own errors: a line on standard error, and one in the log that the
 //! engine reads them from.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use crate::command_line::CommandLine;
+use crate::command_line::global_value;
 
 /// Where they go.
 #[derive(Debug, Default)]
@@ -18,9 +19,12 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn set(&mut self, line: &CommandLine) {
-        self.path.clone_from(&line.log);
-        self.as_json = line.log_as_json;
+    /// As a command line says, whatever else is wrong with it.
+    pub fn of(words: &[OsString]) -> Log {
+        Log {
+            path: global_value(words, "log").map(PathBuf::from),
+            as_json: global_value(words, "log-format").is_some_and(|format| format == "json"),
+        }
     }
 
     /// Tells of an error.

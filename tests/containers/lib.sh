@@ -47,7 +47,7 @@ docker_stops() {
     is "containers left" "$(docker ps --all --quiet)" ""
     is "mounts left" "$(grep -c -e /run/docker-data/overlay2/ -e /run/docker/netns /proc/mounts)" 0
     eventually "no cgroups left" says "" cgroups_left
-    is "programs left" "$(readlink /proc/[0-9]*/exe | grep -e /opt/kontain -e /run/docker-data)" ""
+    is "programs left" "$(readlink /proc/[0-9]*/exe | grep -e '^/\.km' -e /opt/kontain -e /run/docker-data)" ""
     kill "$dockerd"
     wait "$dockerd"
     is "dockerd has ended" $? 0

@@ -72,13 +72,15 @@ docker rm fat >/dev/null
 if [ -n "$RUN" ]; then
     is "it is km" "$(run debian sh -c 'ls /proc/self/exe >/dev/null; tr "\0" "\n" </proc/1/cmdline' | head -n 1)" sh
     is "km's node" "$(run --user 1000 debian stat -c '%a %t:%T' /dev/kvm)" "666 $(stat -c '%t:%T' /dev/kvm)"
-    is "km is read-only" "$(run debian sh -c 'echo x 2>&1 >/opt/kontain/bin/km')" \
-        "sh: 1: cannot create /opt/kontain/bin/km: Read-only file system"
+    is "km is read-only" "$(run debian sh -c 'echo x 2>&1 >/.km')" "sh: 1: cannot create /.km: Read-only file system"
+    is "it stays in its place" "$(run debian sh -c 'mv /.km /other; rm -f /.km' 2>&1)" \
+        "mv: cannot move '/.km' to '/other': Device or resource busy
+rm: cannot remove '/.km': Device or resource busy"
     works "an authority" "$RUN" nsm init --dir "$PWD/authority"
     is "a security module" "$(docker run --rm --runtime krun-nsm -v "$PWD/authority:/var/lib/kontain/nsm:ro" debian \
         stat -c %F /dev/nsm)" "character special file"
 else
-    printf 'ok %s\n' "it is km" "km's node" "km is read-only" "an authority" "a security module"
+    printf 'ok %s\n' "it is km" "km's node" "km is read-only" "it stays in its place" "an authority" "a security module"
 fi
 
 docker_stops

@@ -53,7 +53,7 @@ if [ -n "$RUN" ]; then
     docker exec -d site sh /wait.sh
     waits() { docker top site -o pid,args | grep -q 'sh /wait.sh'; }
     eventually "exec in the background" waits
-    is "all run under km" "$(docker top site -o pid | grep -v PID | xargs -I{} readlink /proc/{}/exe | sort -u)" /opt/kontain/bin/km
+    is "all run under km" "$(docker top site -o pid | grep -v PID | xargs -I{} readlink /proc/{}/exe | sort -u)" /.km
 else
     printf 'ok %s\n' "exec in the background" "all run under km"
 fi

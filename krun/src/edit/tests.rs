@@ -10,8 +10,16 @@ fn additions() -> Additions {
             major: 10,
             minor: 232,
         }],
-        options: vec!["--nsm=emulated".into()],
+        options: given(&[("nsm", "emulated")]),
     }
+}
+
+fn given(values: &[(&str, &str)]) -> Options {
+    let mut options = Options::default();
+    for (name, value) in values {
+        options.set(name, Some(value)).unwrap();
+    }
+    options
 }
 
 fn edited(config: &Value) -> Value {
@@ -67,24 +75,50 @@ fn ours_come_last_and_replace_others() {
 }
 
 #[test]
-fn km_is_not_put_before_itself() {
-    let option = ["--stats".to_owned()];
-    let words = |words: &[&str], options: &[String]| {
-        let mut process = json!({ "args": words });
-        super::process(&mut process, options, Path::new("x")).unwrap();
+fn an_image_made_for_km_has_the_hosts() {
+    let words = |words: &str, values: &[(&str, &str)]| {
+        let mut process = json!({ "args": words.split_whitespace().collect::<Vec<_>>() });
+        super::process(&mut process, &given(values), Path::new("x")).unwrap();
         let args = process["args"].as_array().unwrap();
         let args: Vec<_> = args.iter().map(|word| word.as_str().unwrap()).collect();
         args.join(" ")
     };
-    assert_eq!(words(&[KM, "/bin/lua"], &[]), format!("{KM} /bin/lua"));
-    let with = format!("{KM} --stats /bin/lua");
-    assert_eq!(words(&[KM, "/bin/lua"], &option), with);
-    assert_eq!(words(&[KM, "--stats", "/bin/lua"], &option), with);
+    let none = [];
+    let some = [("nsm", "off"), ("strace", "false")];
+    for (image, values, wanted) in [
+        ("/opt/kontain/bin/km /bin/lua", &none[..], "/.km /bin/lua"),
+        ("/.km /bin/lua", &none, "/.km /bin/lua"),
+        ("/opt/kontain/bin/km lua -e", &some, "/.km --nsm=off lua -e"),
+        (
+            "/opt/kontain/bin/km --stats --nsm emulated --strace --memory=1G lua",
+            &some,
+            "/.km --nsm=off --stats --memory=1G lua",
+        ),
+        (
+            "/opt/kontain/bin/km -- lua --nsm x",
+            &some,
+            "/.km --nsm=off -- lua --nsm x",
+        ),
+        ("/opt/kontain/bin/km nsm init", &some, "/.km nsm init"),
+        ("km x", &none, "/.km --path-only -- km x"),
+        ("", &some, ""),
+    ] {
+        assert_eq!(words(image, values), wanted, "{image}");
+    }
+}
+
+#[test]
+fn what_only_looks_edited_is_edited() {
+    let config = edited(&json!({
+        "process": { "args": ["/.km", "--nsm=host", "x"] },
+        "mounts": [{ "destination": "/.km", "type": "bind", "source": "/evil", "options": [] }],
+    }));
     assert_eq!(
-        words(&["km", "x"], &[]),
-        format!("{KM} --path-only -- km x")
+        config["process"]["args"],
+        json!(["/.km", "--nsm=emulated", "x"])
     );
-    assert_eq!(words(&[], &option), "");
+    assert_eq!(config["mounts"].as_array().unwrap().len(), 1);
+    assert_eq!(config["mounts"][0]["source"], "/host/km");
 }
 
 #[test]
