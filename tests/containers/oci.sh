@@ -167,6 +167,8 @@ check $linux#readonly-paths "read-only paths" no '.linux.readonlyPaths = ["/usr"
 check $linux#rootfs-mount-propagation "propagation of the root" "shared" '.linux.rootfsPropagation = "shared"' "awk '\$5 == \"/\" { print \$7 }' /proc/self/mountinfo | sed 's/:.*//'"
 check $linux#seccomp "seccomp: an error" "mkdir: cannot create directory '/x': Operation not permitted" \
     '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" }] }' 'mkdir /x'
+check $linux#seccomp "seccomp: a call refused that the program does not make" yes \
+    '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [{ names: ["faccessat2", "process_vm_readv"], action: "SCMP_ACT_ERRNO" }] }' 'echo yes'
 check $linux#user-namespace "user namespace" "0 100000" '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings' \
     'echo $(id -u) $(awk "{ print \$2 }" /proc/self/uid_map)'
 

@@ -134,7 +134,14 @@ pub fn may_execute(file: BorrowedFd<'_>) -> bool {
             flags,
         )
     };
-    done == 0
+    match io::Error::last_os_error().raw_os_error() {
+        _ if done == 0 => true,
+        // The call is filtered: what the file's mode says must do.
+        Some(libc::EPERM | libc::ENOSYS) => {
+            status(file).is_ok_and(|status| status.st_mode & 0o111 != 0)
+        }
+        _ => false,
+    }
 }
 
 /// What `mmap` needs to know of a file.
