@@ -2,8 +2,8 @@
 
 mod node;
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -160,6 +160,39 @@ fn containerd_configurations_that_are_refused() {
     symlink("elsewhere", node.path(CONTAINERD)).unwrap();
     let said = node.refuses(&["install", "--runtime=containerd", "--no-restart"]);
     assert!(said.contains("a link"), "{said}");
+}
+
+/// Secrets of a registry are in it, for one user to read.
+fn make_private(node: &Node) {
+    let path = node.path(CONTAINERD);
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        chown(&path, Some(1), Some(2)).unwrap();
+    }
+}
+
+/// Mode and owner.
+fn access(node: &Node) -> (u32, u32, u32) {
+    let metadata = fs::metadata(node.path(CONTAINERD)).unwrap();
+    (metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
+}
+
+#[test]
+fn the_configuration_keeps_its_mode_and_owner() {
+    let node = Node::new();
+    node.write(CONTAINERD, VERSION_2);
+    make_private(&node);
+    let before = access(&node);
+    assert_eq!(before.0, 0o600);
+    // As a run leaves it that was interrupted.
+    let left = node.path(CONTAINERD).with_extension("toml.km-new");
+    symlink("/etc/hostname", &left).unwrap();
+    for action in ["install", "uninstall"] {
+        node.does(&[action, "--runtime=containerd", "--no-restart"]);
+        assert_eq!(access(&node), before, "{action}");
+    }
+    assert_eq!(node.read(CONTAINERD), VERSION_2);
+    assert!(fs::symlink_metadata(left).is_err());
 }
 
 #[test]
@@ -365,12 +398,15 @@ fn a_runtime_that_does_not_start_gets_its_configuration_back() {
         return;
     };
     node.write(CONTAINERD, VERSION_2);
+    make_private(&node);
+    let access_before = access(&node);
     node.write("/broken", "");
     let output = node.run(&["install", "--runtime=containerd"]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot restart containerd"), "{said}");
     assert_eq!(node.read(CONTAINERD), VERSION_2);
+    assert_eq!(access(&node), access_before);
     let asked = "restart containerd\nrestart containerd\n";
     assert_eq!(node.read("/asked"), asked);
 }
