@@ -165,6 +165,15 @@ impl Host {
         make().map_err(at(change.path()))
     }
 
+    /// What undoes a change, as long as it is not made: the file as it is now.
+    pub fn undo(&self, change: &Change) -> Result<Change, Error> {
+        let path = change.path();
+        Ok(match self.read(path)? {
+            Some(contents) => Change::write(path, contents),
+            None => Change::Remove(path.to_owned()),
+        })
+    }
+
     /// Where a path's last part is; that part itself need not be there.
     fn place(&self, path: &str) -> io::Result<Place> {
         let path = Path::new(path);

@@ -111,14 +111,14 @@ fn install(options: &Options) -> Result<(), Error> {
     let config = runtime::add(options.runtime, &host, options.config.as_deref())?;
     // krun is there before the runtime is told of it.
     act(options, &host, &tree::put(&host, &options.files)?)?;
-    configure(options, &host, config)
+    configure(options, &host, config.as_slice())
 }
 
 fn uninstall(options: &Options) -> Result<(), Error> {
     let host = Host::open(&options.host_root)?;
     let config = runtime::remove(options.runtime, &host, options.config.as_deref())?;
     let files = tree::take(&host)?;
-    configure(options, &host, config)?;
+    configure(options, &host, &config)?;
     act(options, &host, &files)
 }
 
@@ -135,13 +135,14 @@ fn act(options: &Options, host: &Host, changes: &[Change]) -> Result<(), Error> 
 
 /// Changes the configuration and restarts the runtime. One that does not start
 /// with it gets the old one back.
-fn configure(options: &Options, host: &Host, change: Option<Change>) -> Result<(), Error> {
-    let Some(change) = change else {
+fn configure(options: &Options, host: &Host, changes: &[Change]) -> Result<(), Error> {
+    if changes.is_empty() {
         println!("the configuration is as it is to be");
         return Ok(());
-    };
-    let before = host.read(change.path())?;
-    act(options, host, std::slice::from_ref(&change))?;
+    }
+    let back = changes.iter().map(|change| host.undo(change));
+    let back = back.collect::<Result<Vec<_>, _>>()?;
+    act(options, host, changes)?;
     if options.no_restart {
         return Ok(());
     }
@@ -157,11 +158,8 @@ fn configure(options: &Options, host: &Host, change: Option<Change>) -> Result<(
     let Err(error) = service::restart(&options.host_root, &service) else {
         return Ok(());
     };
-    println!("take back {change}");
-    host.make(&match before {
-        Some(contents) => Change::write(change.path(), contents),
-        None => Change::Remove(change.path().to_owned()),
-    })?;
+    println!("it does not start: back to the old configuration");
+    act(options, host, &back)?;
     service::restart(&options.host_root, &service)?;
     Err(error)
 }

@@ -264,6 +264,26 @@ fn k3s() {
     node.refuses(&["install", "--runtime=k3s", "--no-restart"]);
 }
 
+/// First with containerd 1.7, later with 2.
+#[test]
+fn k3s_that_was_updated() {
+    let node = Node::new();
+    let written = format!("{K3S}/config.toml");
+    let v2 = format!("{K3S}/config.toml.tmpl");
+    let v3 = format!("{K3S}/config-v3.toml.tmpl");
+    node.write(&written, "version = 2\n");
+    node.does(&["install", "--runtime=k3s", "--no-restart"]);
+    let template = "{{ template \"base\" . }}\n";
+    node.write(&v3, template);
+    node.does(&["install", "--runtime=k3s", "--no-restart"]);
+    for path in [&v2, &v3] {
+        assert!(node.read(path).contains("krun"), "{path}");
+    }
+    node.does(&["uninstall", "--runtime=k3s", "--no-restart"]);
+    assert!(!node.path(&v2).exists());
+    assert_eq!(node.read(&v3), template);
+}
+
 #[test]
 fn a_node_without_that_runtime() {
     let node = Node::new();
