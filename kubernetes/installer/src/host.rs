@@ -165,13 +165,16 @@ impl Host {
         make().map_err(at(change.path()))
     }
 
-    /// What undoes a change, as long as it is not made: the file as it is now.
-    pub fn undo(&self, change: &Change) -> Result<Change, Error> {
-        let path = change.path();
-        Ok(match self.read(path)? {
-            Some(contents) => Change::write(path, contents),
-            None => Change::Remove(path.to_owned()),
-        })
+    /// What undoes changes that are not made yet: the files as they are now.
+    pub fn undo(&self, changes: &[Change]) -> Result<Vec<Change>, Error> {
+        let as_now = |change: &Change| {
+            let path = change.path();
+            Ok(match self.read(path)? {
+                Some(contents) => Change::write(path, contents),
+                None => Change::Remove(path.to_owned()),
+            })
+        };
+        changes.iter().map(as_now).collect()
     }
 
     /// Where a path's last part is; that part itself need not be there.

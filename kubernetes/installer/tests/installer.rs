@@ -11,6 +11,7 @@ use node::Node;
 
 const CONTAINERD: &str = "/etc/containerd/config.toml";
 const CRIO: &str = "/etc/crio/crio.conf.d/50-kontain-krun.conf";
+const RESTART_DUE: &str = "/run/km-installer-restart";
 const K3S: &str = "/var/lib/rancher/k3s/agent/etc/containerd";
 
 const VERSION_2: &str = r#"# of this node's administrator
@@ -387,6 +388,7 @@ fn with_systemctl() -> Option<Node> {
     let built = Path::new(env!("CARGO_BIN_EXE_km-installer"));
     let stand_in = built.with_file_name("examples").join("systemctl");
     fs::create_dir_all(node.path("/usr/bin")).unwrap();
+    fs::create_dir(node.path("/run")).unwrap();
     fs::copy(stand_in, node.path("/usr/bin/systemctl")).unwrap();
     Some(node)
 }
@@ -429,6 +431,95 @@ fn a_runtime_that_does_not_start_gets_its_configuration_back() {
     assert_eq!(access(&node), access_before);
     let asked = "restart containerd\nrestart containerd\n";
     assert_eq!(node.read("/asked"), asked);
+    assert!(!node.path(RESTART_DUE).exists());
+}
+
+/// A run that ends when it restarts the runtime.
+fn is_killed(node: &Node, action: &str) {
+    node.write("/deadly", "");
+    let output = node.run(&[action, "--runtime=containerd"]);
+    assert_eq!(output.status.code(), None, "{action}: {output:?}");
+    for path in ["/deadly", "/asked"] {
+        fs::remove_file(node.path(path)).unwrap();
+    }
+}
+
+#[test]
+fn a_restart_that_was_interrupted_is_made_by_the_next_run() {
+    let Some(node) = with_systemctl() else {
+        return;
+    };
+    node.write(CONTAINERD, VERSION_3);
+    for action in ["install", "uninstall"] {
+        is_killed(&node, action);
+        let said = node.does(&[action, "--runtime=containerd", "--dry-run"]);
+        assert!(
+            said.contains(
+                "would restart containerd
+"
+            ),
+            "{said}"
+        );
+        for _ in 0..2 {
+            node.does(&[action, "--runtime=containerd"]);
+            assert_eq!(
+                node.read("/asked"),
+                "restart containerd
+",
+                "{action}"
+            );
+        }
+        assert!(!node.path(RESTART_DUE).exists());
+    }
+    assert_eq!(node.read(CONTAINERD), VERSION_3);
+    assert!(!node.path("/opt/kontain").exists());
+
+    // Others have made it.
+    is_killed(&node, "install");
+    node.does(&["install", "--runtime=containerd", "--no-restart"]);
+    node.does(&["install", "--runtime=containerd"]);
+    assert!(!node.path("/asked").exists());
+}
+
+#[test]
+fn after_an_interrupted_restart_the_old_configuration_is_still_known() {
+    let Some(node) = with_systemctl() else {
+        return;
+    };
+    node.write(CONTAINERD, VERSION_2);
+    is_killed(&node, "install");
+    assert!(node.read(CONTAINERD).contains("krun"));
+    node.write("/broken", "");
+    let output = node.run(&["install", "--runtime=containerd"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(node.read(CONTAINERD), VERSION_2);
+    assert!(!node.path(RESTART_DUE).exists());
+}
+
+#[test]
+fn a_runtime_that_starts_with_neither_configuration() {
+    let Some(node) = with_systemctl() else {
+        return;
+    };
+    node.write(CONTAINERD, VERSION_2);
+    node.write("/dead", "");
+    let output = node.run(&["install", "--runtime=containerd"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "km-installer: cannot restart containerd: dead, 1; \
+        then, with the old configuration: cannot restart containerd: dead, 2\n";
+    assert_eq!(said, expected);
+    assert_eq!(node.read(CONTAINERD), VERSION_2);
+
+    // It runs again once it can, whatever is to be done.
+    fs::remove_file(node.path("/asked")).unwrap();
+    fs::remove_file(node.path("/dead")).unwrap();
+    node.does(&["uninstall", "--runtime=containerd"]);
+    assert_eq!(
+        node.read("/asked"),
+        "restart containerd
+"
+    );
 }
 
 #[test]
