@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, watch};
@@ -24,7 +24,9 @@ use crate::plugin::{OPTIONS, Plugin};
 use crate::state::State;
 use crate::watch::Changes;
 
-/// How long after one attempt the next is made: twice as long after each that fails.
+/// How long after one attempt the next is made: twice as long each time, and
+/// from the beginning after a registration that held for the longest pause. One
+/// that is over at once counts as a failure: it would be asked for in a loop.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long the kubelet may take to answer.
@@ -56,37 +58,49 @@ enum Over {
 /// Never returns. `changes` are those of the kubelet's folder.
 pub async fn keep_registered(options: &Options, changes: &Changes, state: &Arc<State>) {
     let kubelet = options.kubelet_dir.join(KUBELET_SOCKET);
-    let mut pause = FIRST_PAUSE;
+    let mut pause = Duration::ZERO;
     loop {
-        match once(options, changes, state, &kubelet).await {
-            Ok(Over::Restarted) => {
-                log::info!("the kubelet restarts");
-                pause = FIRST_PAUSE;
+        let held = match once(options, changes, state, &kubelet).await {
+            Ok((over, held)) => {
+                match over {
+                    Over::Restarted => log::info!("the kubelet restarts"),
+                    Over::Deaf => log::warn!("the kubelet does not listen any more"),
+                }
+                held
             }
-            Ok(Over::Deaf) => log::warn!("the kubelet does not listen any more"),
             Err(error) => {
                 state.failed_registrations.fetch_add(1, Relaxed);
                 log::warn!("not registered: {error}");
+                Duration::ZERO
             }
-        }
+        };
+        pause = next_pause(pause, held);
         sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 
-/// One registration, until it is over.
+/// `held` is how long the registration did that came after the last pause.
+fn next_pause(last: Duration, held: Duration) -> Duration {
+    if held >= LONGEST_PAUSE {
+        return FIRST_PAUSE;
+    }
+    (last * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+}
+
+/// One registration, until it is over, and how long it held.
 async fn once(
     options: &Options,
     changes: &Changes,
     state: &Arc<State>,
     kubelet: &Path,
-) -> Result<Over, Error> {
+) -> Result<(Over, Duration), Error> {
     let known = appearance(kubelet, changes).await;
     let service = Service::start(options, state)?;
     register(options, kubelet).await?;
     log::info!("registered {} with the kubelet", options.resource);
     state.registrations.fetch_add(1, Relaxed);
     state.registered.store(true, Relaxed);
+    let since = Instant::now();
     let over = loop {
         tokio::select! {
             () = changes.next() => {}
@@ -97,7 +111,7 @@ async fn once(
         }
     };
     state.registered.store(false, Relaxed);
-    Ok(over)
+    Ok((over, since.elapsed()))
 }
 
 /// Waits until there is a kubelet.
@@ -213,4 +227,29 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(_) => {}
     }
     UnixListener::bind(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_or_holds_briefly_is_tried_ever_more_rarely() {
+        let briefly = LONGEST_PAUSE - Duration::from_millis(1);
+        for held in [Duration::ZERO, briefly] {
+            let mut pause = Duration::ZERO;
+            let tenths = [1, 2, 4, 8, 16, 32, 64, 100, 100];
+            for expected in tenths.map(|tenths| Duration::from_millis(100 * tenths)) {
+                pause = next_pause(pause, held);
+                assert_eq!(pause, expected, "{held:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_held_begins_anew() {
+        for last in [Duration::ZERO, FIRST_PAUSE, LONGEST_PAUSE] {
+            assert_eq!(next_pause(last, LONGEST_PAUSE), FIRST_PAUSE);
+        }
+    }
 }

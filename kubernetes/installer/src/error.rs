@@ -25,6 +25,8 @@ pub enum Error {
     Config { path: String, text: String },
     #[error("cannot restart {service}: {text}")]
     Restart { service: String, text: String },
+    #[error("{first}; then, with the old configuration: {then}")]
+    Then { first: Box<Error>, then: Box<Error> },
 }
 
 impl Error {

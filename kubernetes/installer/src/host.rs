@@ -2,10 +2,10 @@
 //! follow them: none leads out of that folder.
 
 use std::fmt;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
@@ -19,7 +19,8 @@ pub enum Change {
     Write {
         path: String,
         contents: Vec<u8>,
-        mode: u32,
+        /// None: as the file in its place has it, whose owner is kept as well.
+        mode: Option<u32>,
     },
     Link {
         path: String,
@@ -35,7 +36,7 @@ impl Change {
         Change::Write {
             path: path.to_owned(),
             contents: contents.into(),
-            mode: 0o644,
+            mode: None,
         }
     }
 
@@ -150,7 +151,7 @@ impl Host {
                 }
                 Change::Write { contents, mode, .. } => write(place, contents, *mode),
                 Change::Link { target, .. } => {
-                    let new = beside(place);
+                    let new = beside(place)?;
                     symlink(target, &new)?;
                     fs::rename(new, place)
                 }
@@ -162,6 +163,18 @@ impl Host {
             }
         };
         make().map_err(at(change.path()))
+    }
+
+    /// What undoes changes that are not made yet: the files as they are now.
+    pub fn undo(&self, changes: &[Change]) -> Result<Vec<Change>, Error> {
+        let as_now = |change: &Change| {
+            let path = change.path();
+            Ok(match self.read(path)? {
+                Some(contents) => Change::write(path, contents),
+                None => Change::Remove(path.to_owned()),
+            })
+        };
+        changes.iter().map(as_now).collect()
     }
 
     /// Where a path's last part is; that part itself need not be there.
@@ -199,18 +212,42 @@ fn at(path: &str) -> impl Fn(io::Error) -> Error + '_ {
     }
 }
 
-/// A name for what takes a file's place once it is whole.
-fn beside(path: &Path) -> PathBuf {
+/// A name for what takes a file's place once it is whole. An earlier run may
+/// have been interrupted before that.
+fn beside(path: &Path) -> io::Result<PathBuf> {
     let mut name = path.as_os_str().to_owned();
     name.push(".km-new");
-    PathBuf::from(name)
+    let new = PathBuf::from(name);
+    match fs::remove_file(&new) {
+        Err(error) if !is_missing(&error) => Err(error),
+        _ => Ok(new),
+    }
 }
 
-fn write(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let new = beside(path);
-    let mut file = File::create(&new)?;
-    file.write_all(contents)?;
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.sync_all()?;
-    fs::rename(new, path)
+fn write(path: &Path, contents: &[u8], mode: Option<u32>) -> io::Result<()> {
+    let new = beside(path)?;
+    let fill = || {
+        // It may have secrets, until its mode is known only for its owner.
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(contents)?;
+        match (mode, fs::symlink_metadata(path)) {
+            (None, Ok(old)) if old.is_file() => {
+                file.set_permissions(old.permissions())?;
+                fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            }
+            (mode, _) => {
+                file.set_permissions(Permissions::from_mode(mode.unwrap_or(0o644)))?;
+            }
+        }
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    fill().inspect_err(|_| {
+        // What has failed is said; this is only tidying.
+        let _ = fs::remove_file(&new);
+    })
 }

@@ -33,6 +33,11 @@ use crate::runtime::Runtime;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
+/// There from before the configuration changes until the runtime has been
+/// restarted, for the next run if this one is interrupted. A node that starts
+/// anew needs no restart, and has an empty `/run`.
+const RESTART_DUE: &str = "/run/km-installer-restart";
+
 /// Puts km and its container runtime onto a Kubernetes node, and takes them away again.
 #[derive(Debug, Parser)]
 #[command(name = "km-installer", version)]
@@ -109,16 +114,22 @@ fn main() -> ExitCode {
 fn install(options: &Options) -> Result<(), Error> {
     let host = Host::open(&options.host_root)?;
     let config = runtime::add(options.runtime, &host, options.config.as_deref())?;
+    let back = match &config {
+        Some(_) => host.undo(config.as_slice())?,
+        // It is as an earlier run has left it.
+        None => runtime::remove(options.runtime, &host, options.config.as_deref())?,
+    };
     // krun is there before the runtime is told of it.
     act(options, &host, &tree::put(&host, &options.files)?)?;
-    configure(options, &host, config)
+    configure(options, &host, config.as_slice(), &back)
 }
 
 fn uninstall(options: &Options) -> Result<(), Error> {
     let host = Host::open(&options.host_root)?;
     let config = runtime::remove(options.runtime, &host, options.config.as_deref())?;
+    let back = host.undo(&config)?;
     let files = tree::take(&host)?;
-    configure(options, &host, config)?;
+    configure(options, &host, &config, &back)?;
     act(options, &host, &files)
 }
 
@@ -135,35 +146,59 @@ fn act(options: &Options, host: &Host, changes: &[Change]) -> Result<(), Error> 
 
 /// Changes the configuration and restarts the runtime. One that does not start
 /// with it gets the old one back.
-fn configure(options: &Options, host: &Host, change: Option<Change>) -> Result<(), Error> {
-    let Some(change) = change else {
+fn configure(
+    options: &Options,
+    host: &Host,
+    changes: &[Change],
+    back: &[Change],
+) -> Result<(), Error> {
+    let is_due = host.exists(RESTART_DUE);
+    if changes.is_empty() && !is_due {
         println!("the configuration is as it is to be");
         return Ok(());
-    };
-    let before = host.read(change.path())?;
-    act(options, host, std::slice::from_ref(&change))?;
+    }
+    let due = Change::write(RESTART_DUE, "");
+    let done = Change::Remove(RESTART_DUE.to_owned());
     if options.no_restart {
+        act(options, host, changes)?;
+        if is_due {
+            // That one is left to others as well.
+            act(options, host, &[done])?;
+        }
         return Ok(());
     }
+    act(options, host, &[due])?;
+    act(options, host, changes)?;
+    let Err(first) = restart(options, host) else {
+        return act(options, host, &[done]);
+    };
+    if back.is_empty() {
+        return Err(first);
+    }
+    println!("it does not start: back to the old configuration");
+    let result = act(options, host, back)
+        .and_then(|()| restart(options, host))
+        .and_then(|()| act(options, host, &[done]));
+    Err(match result {
+        Ok(()) => first,
+        Err(then) => Error::Then {
+            first: Box::new(first),
+            then: Box::new(then),
+        },
+    })
+}
+
+fn restart(options: &Options, host: &Host) -> Result<(), Error> {
     let service = match &options.service {
-        Some(service) => service.clone(),
-        None => options.runtime.service(host).to_owned(),
+        Some(service) => service,
+        None => options.runtime.service(host),
     };
     if options.dry_run {
         println!("would restart {service}");
         return Ok(());
     }
     println!("restart {service}");
-    let Err(error) = service::restart(&options.host_root, &service) else {
-        return Ok(());
-    };
-    println!("take back {change}");
-    host.make(&match before {
-        Some(contents) => Change::write(change.path(), contents),
-        None => Change::Remove(change.path().to_owned()),
-    })?;
-    service::restart(&options.host_root, &service)?;
-    Err(error)
+    service::restart(&options.host_root, service)
 }
 
 /// `--help` and `--version` as clap prints them; mistakes in one line.

@@ -71,23 +71,24 @@ pub fn add(runtime: Runtime, host: &Host, given: Option<&str>) -> Result<Option<
 }
 
 /// What makes it unknown again.
-pub fn remove(runtime: Runtime, host: &Host, given: Option<&str>) -> Result<Option<Change>, Error> {
+pub fn remove(runtime: Runtime, host: &Host, given: Option<&str>) -> Result<Vec<Change>, Error> {
     let paths = match (runtime, given) {
-        // k3s may have been updated since.
+        // k3s may have been updated since, and krun be in both.
         (Runtime::K3s, None) => K3S_TEMPLATES.map(|name| format!("{K3S}/{name}")).into(),
         _ => vec![runtime.config(host, given)?],
     };
+    let mut changes = Vec::new();
     for path in paths {
         let Some(old) = text(host, &path)? else {
             continue;
         };
         match without_block(&path, &old)? {
-            None => return Ok(Some(Change::Remove(path))),
-            Some(rest) if rest != old => return Ok(Some(Change::write(&path, rest))),
+            None => changes.push(Change::Remove(path)),
+            Some(rest) if rest != old => changes.push(Change::write(&path, rest)),
             Some(_) => {}
         }
     }
-    Ok(None)
+    Ok(changes)
 }
 
 fn text(host: &Host, path: &str) -> Result<Option<String>, Error> {

@@ -61,7 +61,7 @@ pub fn put(host: &Host, source: &Path) -> Result<Vec<Change>, Error> {
             .map(|(contents, mode)| Change::Write {
                 path: place,
                 contents: contents.clone(),
-                mode: *mode,
+                mode: Some(*mode),
             }),
             (Entry::Link(target), found) => match found {
                 Found::Link(there) if there == *target && ours => None,

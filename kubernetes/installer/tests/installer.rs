@@ -2,8 +2,8 @@
 
 mod node;
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -11,6 +11,7 @@ use node::Node;
 
 const CONTAINERD: &str = "/etc/containerd/config.toml";
 const CRIO: &str = "/etc/crio/crio.conf.d/50-kontain-krun.conf";
+const RESTART_DUE: &str = "/run/km-installer-restart";
 const K3S: &str = "/var/lib/rancher/k3s/agent/etc/containerd";
 
 const VERSION_2: &str = r#"# of this node's administrator
@@ -162,6 +163,39 @@ fn containerd_configurations_that_are_refused() {
     assert!(said.contains("a link"), "{said}");
 }
 
+/// Secrets of a registry are in it, for one user to read.
+fn make_private(node: &Node) {
+    let path = node.path(CONTAINERD);
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        chown(&path, Some(1), Some(2)).unwrap();
+    }
+}
+
+/// Mode and owner.
+fn access(node: &Node) -> (u32, u32, u32) {
+    let metadata = fs::metadata(node.path(CONTAINERD)).unwrap();
+    (metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
+}
+
+#[test]
+fn the_configuration_keeps_its_mode_and_owner() {
+    let node = Node::new();
+    node.write(CONTAINERD, VERSION_2);
+    make_private(&node);
+    let before = access(&node);
+    assert_eq!(before.0, 0o600);
+    // As a run leaves it that was interrupted.
+    let left = node.path(CONTAINERD).with_extension("toml.km-new");
+    symlink("/etc/hostname", &left).unwrap();
+    for action in ["install", "uninstall"] {
+        node.does(&[action, "--runtime=containerd", "--no-restart"]);
+        assert_eq!(access(&node), before, "{action}");
+    }
+    assert_eq!(node.read(CONTAINERD), VERSION_2);
+    assert!(fs::symlink_metadata(left).is_err());
+}
+
 #[test]
 fn what_others_add_meanwhile_stays() {
     let node = Node::new();
@@ -229,6 +263,26 @@ fn k3s() {
     let node = Node::new();
     node.write(&format!("{K3S}/config.toml"), "");
     node.refuses(&["install", "--runtime=k3s", "--no-restart"]);
+}
+
+/// First with containerd 1.7, later with 2.
+#[test]
+fn k3s_that_was_updated() {
+    let node = Node::new();
+    let written = format!("{K3S}/config.toml");
+    let v2 = format!("{K3S}/config.toml.tmpl");
+    let v3 = format!("{K3S}/config-v3.toml.tmpl");
+    node.write(&written, "version = 2\n");
+    node.does(&["install", "--runtime=k3s", "--no-restart"]);
+    let template = "{{ template \"base\" . }}\n";
+    node.write(&v3, template);
+    node.does(&["install", "--runtime=k3s", "--no-restart"]);
+    for path in [&v2, &v3] {
+        assert!(node.read(path).contains("krun"), "{path}");
+    }
+    node.does(&["uninstall", "--runtime=k3s", "--no-restart"]);
+    assert!(!node.path(&v2).exists());
+    assert_eq!(node.read(&v3), template);
 }
 
 #[test]
@@ -334,6 +388,7 @@ fn with_systemctl() -> Option<Node> {
     let built = Path::new(env!("CARGO_BIN_EXE_km-installer"));
     let stand_in = built.with_file_name("examples").join("systemctl");
     fs::create_dir_all(node.path("/usr/bin")).unwrap();
+    fs::create_dir(node.path("/run")).unwrap();
     fs::copy(stand_in, node.path("/usr/bin/systemctl")).unwrap();
     Some(node)
 }
@@ -365,14 +420,106 @@ fn a_runtime_that_does_not_start_gets_its_configuration_back() {
         return;
     };
     node.write(CONTAINERD, VERSION_2);
+    make_private(&node);
+    let access_before = access(&node);
     node.write("/broken", "");
     let output = node.run(&["install", "--runtime=containerd"]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot restart containerd"), "{said}");
     assert_eq!(node.read(CONTAINERD), VERSION_2);
+    assert_eq!(access(&node), access_before);
     let asked = "restart containerd\nrestart containerd\n";
     assert_eq!(node.read("/asked"), asked);
+    assert!(!node.path(RESTART_DUE).exists());
+}
+
+/// A run that ends when it restarts the runtime.
+fn is_killed(node: &Node, action: &str) {
+    node.write("/deadly", "");
+    let output = node.run(&[action, "--runtime=containerd"]);
+    assert_eq!(output.status.code(), None, "{action}: {output:?}");
+    for path in ["/deadly", "/asked"] {
+        fs::remove_file(node.path(path)).unwrap();
+    }
+}
+
+#[test]
+fn a_restart_that_was_interrupted_is_made_by_the_next_run() {
+    let Some(node) = with_systemctl() else {
+        return;
+    };
+    node.write(CONTAINERD, VERSION_3);
+    for action in ["install", "uninstall"] {
+        is_killed(&node, action);
+        let said = node.does(&[action, "--runtime=containerd", "--dry-run"]);
+        assert!(
+            said.contains(
+                "would restart containerd
+"
+            ),
+            "{said}"
+        );
+        for _ in 0..2 {
+            node.does(&[action, "--runtime=containerd"]);
+            assert_eq!(
+                node.read("/asked"),
+                "restart containerd
+",
+                "{action}"
+            );
+        }
+        assert!(!node.path(RESTART_DUE).exists());
+    }
+    assert_eq!(node.read(CONTAINERD), VERSION_3);
+    assert!(!node.path("/opt/kontain").exists());
+
+    // Others have made it.
+    is_killed(&node, "install");
+    node.does(&["install", "--runtime=containerd", "--no-restart"]);
+    node.does(&["install", "--runtime=containerd"]);
+    assert!(!node.path("/asked").exists());
+}
+
+#[test]
+fn after_an_interrupted_restart_the_old_configuration_is_still_known() {
+    let Some(node) = with_systemctl() else {
+        return;
+    };
+    node.write(CONTAINERD, VERSION_2);
+    is_killed(&node, "install");
+    assert!(node.read(CONTAINERD).contains("krun"));
+    node.write("/broken", "");
+    let output = node.run(&["install", "--runtime=containerd"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(node.read(CONTAINERD), VERSION_2);
+    assert!(!node.path(RESTART_DUE).exists());
+}
+
+#[test]
+fn a_runtime_that_starts_with_neither_configuration() {
+    let Some(node) = with_systemctl() else {
+        return;
+    };
+    node.write(CONTAINERD, VERSION_2);
+    node.write("/dead", "");
+    let output = node.run(&["install", "--runtime=containerd"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "km-installer: cannot restart containerd: dead, 1; \
+        then, with the old configuration: cannot restart containerd: dead, 2\n";
+    assert_eq!(said, expected);
+    assert_eq!(node.read(CONTAINERD), VERSION_2);
+
+    // It runs again once it can, whatever is to be done.
+    fs::remove_file(node.path("/asked")).unwrap();
+    fs::remove_file(node.path("/dead")).unwrap();
+    node.does(&["uninstall", "--runtime=containerd"]);
+    assert_eq!(
+        node.read("/asked"),
+        "restart containerd
+"
+    );
 }
 
 #[test]
