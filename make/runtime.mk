@@ -13,6 +13,8 @@ RUNTIME_TOOLS := $(patsubst %,$(KONTAIN)/bin/%,kontain-gcc kontain-g++ kontain-a
 # Runs a command that speaks only when it fails.
 RUNTIME_LOG := $(RUNTIME_WORK)/build.log
 RUNTIME_QUIETLY := payloads/quietly $(RUNTIME_LOG)
+# A make of its own. Under another name than MAKE, as `make -n` would run it.
+RUNTIME_MAKE := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE)
 # Nothing of what is built tells where it was built, and libraries look in the pinned place.
 RUNTIME_CFLAGS := -O2 -g0 -ffile-prefix-map=$(RUNTIME_WORK)=/kontain
 RUNTIME_PLACE := --prefix=/opt/kontain
@@ -53,7 +55,7 @@ $(KONTAIN)/runtime/libc.a: $(MUSL)/.patched $(RUNTIME_COMPILER) $(RUNTIME_HEADER
 	@cd $(MUSL) && $(abspath payloads/quietly) $(RUNTIME_LOG) env CFLAGS="$(RUNTIME_CFLAGS)" ./configure \
 		--prefix=$(KONTAIN) --libdir=$(KONTAIN)/runtime --includedir=$(KONTAIN)/include \
 		--syslibdir=$(KONTAIN)/runtime --disable-wrapper
-	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(MUSL) -j$(shell nproc) install
+	@$(RUNTIME_QUIETLY) $(RUNTIME_MAKE) -C $(MUSL) -j$(shell nproc) install
 	@rm -f $(KONTAIN)/runtime/ld-musl-*
 	@ln -sf libc.a $(KONTAIN)/runtime/libruntime.a
 	@for dir in linux asm-generic mtd; do cp -r /usr/include/$$dir $(KONTAIN)/include/; done
@@ -95,8 +97,8 @@ $(KONTAIN)/lib/libstdc++.a: $(GCC)/.unpacked make/runtime.mk | $(KONTAIN)/runtim
 		CC="$(KONTAIN)/bin/kontain-gcc $(RUNTIME_PLACE)" CXX="$(KONTAIN)/bin/kontain-g++ $(RUNTIME_PLACE)" \
 		CFLAGS="$(RUNTIME_CFLAGS)" CXXFLAGS="$(RUNTIME_CFLAGS)" AR_FLAGS=crD \
 		AR=ar RANLIB=ranlib NM=nm
-	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) -j$(shell nproc) all
-	@$(RUNTIME_QUIETLY) env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(MAKE) -C $(LIBSTDCXX) install
+	@$(RUNTIME_QUIETLY) $(RUNTIME_MAKE) -C $(LIBSTDCXX) -j$(shell nproc) all
+	@$(RUNTIME_QUIETLY) $(RUNTIME_MAKE) -C $(LIBSTDCXX) install
 	@rm -rf $(KONTAIN)/lib/*.la $(KONTAIN)/lib/*-gdb.py $(KONTAIN)/share
 	@touch $@
 endif
