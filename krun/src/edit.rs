@@ -84,10 +84,14 @@ pub fn container(config: &mut Value, additions: &Additions, path: &Path) -> Resu
     let top = config
         .as_object_mut()
         .ok_or_else(|| shape("it", "an object"))?;
+    let program = top
+        .get("process")
+        .and_then(|process| process.pointer("/args/0"));
+    let starts_km = program.and_then(Value::as_str) == Some(KM);
     let mounts = array(top, "mounts").ok_or_else(|| shape("mounts", "an array"))?;
     // No image can name a mount: this is krun's doing of another time.
     let is_edited = |mount: &Mount| mount.destination == KM && mounts.contains(&mount.as_json());
-    if additions.mounts.iter().any(is_edited) {
+    if starts_km && additions.mounts.iter().any(is_edited) {
         return Ok(());
     }
     for mount in &additions.mounts {

@@ -122,6 +122,14 @@ fn what_only_looks_edited_is_edited() {
 }
 
 #[test]
+fn a_mount_of_km_alone_is_no_edit() {
+    let mount = edited(&json!({}))["mounts"][0].clone();
+    let config = edited(&json!({ "process": { "args": ["sh"] }, "mounts": [mount] }));
+    assert_eq!(config["process"]["args"][0], KM);
+    assert_eq!(config["mounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn what_is_malformed_is_named() {
     for (config, said) in [
         (json!([]), "x: it is not an object"),
